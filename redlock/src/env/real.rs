@@ -1,0 +1,62 @@
+//! The real environment: a thread with a small runtime for I/O, and a timer thread.
+
+use std::fmt;
+use std::io;
+
+use futures::future::BoxFuture;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::timer::Timer;
+use super::{Env, RandomError};
+use crate::id::Instant;
+
+/// One per `Locks`. Its threads end when the last task that uses it has ended.
+pub(crate) struct RealEnv {
+    io: Handle,
+    timer: Timer,
+    /// Dropping it ends the I/O thread.
+    _stop: oneshot::Sender<()>,
+}
+
+impl RealEnv {
+    /// Starts the threads.
+    pub(crate) fn start() -> io::Result<Self> {
+        let timer = Timer::start()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let io = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        std::thread::Builder::new().name("redlock-io".into()).spawn(move || {
+            let _ = runtime.block_on(stopped);
+            // A name look-up may still be running on a helper thread; nobody waits for it.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { io, timer, _stop: stop })
+    }
+}
+
+impl Env for RealEnv {
+    fn now(&self) -> Instant {
+        super::clock::now()
+    }
+
+    fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(self.timer.sleep_until(at))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        SysRng.try_fill_bytes(bytes).map_err(|error| RandomError(error.to_string()))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(self.io.spawn(task));
+    }
+}
+
+impl fmt::Debug for RealEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealEnv").finish_non_exhaustive()
+    }
+}

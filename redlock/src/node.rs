@@ -1,0 +1,215 @@
+//! One independent lock store, and the contract that every backend keeps.
+//!
+//! The quorum needs little of a node: it grants a name to one owner at a time for at least a TTL, it never undoes what
+//! another owner has, and it refuses requests that come too late. Everything else (scripts, pipelining, batching,
+//! reconnecting) is a backend's own business.
+
+pub(crate) mod clock;
+mod error;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{Instant, LockName, OwnerToken, Ttl};
+
+pub use error::{Effect, NodeError, NodeErrorKind};
+
+/// What a node operation returns: nothing is sent before the first poll.
+pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
+
+/// One independent lock store: a Redis master, a table in memory, or a third party's own.
+///
+/// # Contract
+/// * **Polling.** The first poll sends the request, in the order of first polls as far as the connection holds; a later
+///   release must not overtake an earlier acquire on one connection. Completion needs no particular runtime.
+/// * **Dropping** a returned future abandons the answer, not the request: the effect is then unknown.
+/// * **No retries.** A request takes effect at most once; whether to ask again is the caller's decision.
+/// * **Deadlines.** A request that the store would run after its `deadline` is refused ([`RefusalReason::Stale`]),
+///   in the store's own time: a server that was stopped runs what has queued up when it wakes (design, section 4).
+/// * **Bounded.** A store that does not answer costs a bounded amount of memory; what does not fit is refused with
+///   [`NodeErrorKind::Overloaded`] and [`Effect::None`].
+///
+/// The trait is dyn-safe; requests and replies may grow fields.
+pub trait Node: Send + Sync + fmt::Debug + 'static {
+    /// What people call this node: an address without credentials. Two nodes of one quorum have different ones.
+    fn address(&self) -> &str;
+
+    /// Connects, if there is something to connect to, and says who the node is.
+    ///
+    /// Idempotent. Completes as soon as the node is usable or the first attempt has failed; attempts go on in the
+    /// background then.
+    fn probe(self: Arc<Self>) -> NodeFuture<Identity>;
+
+    /// Grants `name` to `owner` for at least `ttl`, unless somebody else has it.
+    ///
+    /// Idempotent for one owner: found already granted to `owner`, it is granted again with a fresh TTL.
+    fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply>;
+
+    /// Gives the owner at least `ttl` from now on. Refused unless `owner` has the name; never shortens what it has.
+    ///
+    /// Idempotent.
+    fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply>;
+
+    /// Takes the name from `owner`; touches nobody else's. Never refused, however late.
+    ///
+    /// Idempotent.
+    fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released>;
+
+    /// Looks without touching: who has the name, and for how long.
+    fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+}
+
+/// Asks a node to grant a name.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct AcquireRequest {
+    /// What to lock.
+    pub name: LockName,
+    /// For whom: fresh for every round.
+    pub owner: OwnerToken,
+    /// For how long at least.
+    pub ttl: Ttl,
+    /// Not to be run after this point.
+    pub deadline: Instant,
+}
+
+/// Asks a node to prolong what an owner has.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExtendRequest {
+    /// The lock.
+    pub name: LockName,
+    /// Who has it.
+    pub owner: OwnerToken,
+    /// For how long from now on, at least.
+    pub ttl: Ttl,
+    /// Not to be run after this point: the end of the validity that the owner had when it asked.
+    pub deadline: Instant,
+}
+
+/// Asks a node to take a name from an owner.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ReleaseRequest {
+    /// The lock.
+    pub name: LockName,
+    /// Who has it.
+    pub owner: OwnerToken,
+    /// The latest deadline of this owner's requests to this node that were never answered, if there are any.
+    pub unsettled: Option<Instant>,
+}
+
+impl AcquireRequest {
+    /// A request with these fields.
+    pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
+        Self { name, owner, ttl, deadline }
+    }
+}
+
+impl ExtendRequest {
+    /// A request with these fields.
+    pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
+        Self { name, owner, ttl, deadline }
+    }
+}
+
+impl ReleaseRequest {
+    /// A request with these fields.
+    pub fn new(name: LockName, owner: OwnerToken, unsettled: Option<Instant>) -> Self {
+        Self { name, owner, unsettled }
+    }
+}
+
+/// A node's answer to a request for its vote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The owner has the name there, for at least the TTL asked for.
+    Granted(Grant),
+    /// The owner does not have it there, and this request has changed nothing.
+    Refused(Refusal),
+}
+
+/// What comes with a granted vote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grant {}
+
+/// Why a node did not grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The reason.
+    pub reason: RefusalReason,
+    /// How long the present owner still has the name if it does nothing; `None` if there is none, or no end is set.
+    pub remaining: Option<Duration>,
+}
+
+impl Refusal {
+    /// A refusal for `reason`; `remaining` is what the present owner has left.
+    pub fn new(reason: RefusalReason, remaining: Option<Duration>) -> Self {
+        Self { reason, remaining }
+    }
+}
+
+/// The reasons for which a node does not grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefusalReason {
+    /// Another owner has the name.
+    #[error("held by another owner")]
+    Held,
+    /// To an extension: nobody has the name there.
+    #[error("the key is gone")]
+    Missing,
+    /// The request came to the node after its deadline.
+    #[error("the request came after its deadline")]
+    Stale,
+}
+
+/// A node's answer to a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Released {
+    /// Whether the owner had the name there when the release ran.
+    pub was_held: bool,
+    /// Whether the requests that [`ReleaseRequest::unsettled`] speaks of can no longer take effect. True where there
+    /// were none.
+    pub settled: bool,
+}
+
+impl Released {
+    /// An answer with these fields.
+    pub fn new(was_held: bool, settled: bool) -> Self {
+        Self { was_held, settled }
+    }
+}
+
+/// What a look at a node shows of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Whether anybody has it there.
+    pub held: bool,
+    /// For how long, if nobody does anything; `None` if it is free or held without an end.
+    pub remaining: Option<Duration>,
+}
+
+impl Inspection {
+    /// A look with these results.
+    pub fn new(held: bool, remaining: Option<Duration>) -> Self {
+        Self { held, remaining }
+    }
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Identifies the process behind the address (a Redis `run_id`): two nodes with one value are one server.
+    pub instance: Option<String>,
+    /// The store's version, as it states it.
+    pub version: Option<String>,
+}

@@ -1,0 +1,114 @@
+//! A node's own time, as far as answers have shown it.
+//!
+//! A request's deadline must be stated in the node's time, because a stopped server knows nothing of ours. The sample
+//! with the smallest round trip bounds the offset best (Cristian's algorithm).
+
+use std::time::Duration;
+
+use crate::id::Instant;
+
+/// How long the sample with the smallest round trip is trusted; clocks drift apart meanwhile.
+const SAMPLE_LIFE: Duration = Duration::from_secs(10);
+
+/// An estimate of `node time - our time`, in microseconds. Pure: time comes in as an argument.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NodeClock {
+    sample: Option<Sample>,
+    /// The largest offset a deadline was ever stated with. A request that was never answered is settled only when the
+    /// node's time has passed the deadline that it *carried*, which a later, smaller offset would understate.
+    highest: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    /// The node's time can be ahead of ours by no less than this.
+    offset: i64,
+    round_trip: Duration,
+    taken: Instant,
+}
+
+impl NodeClock {
+    /// Takes the node's time, in microseconds since its epoch, out of an answer to a request sent at `sent`.
+    pub(crate) fn sample(&mut self, node_micros: u64, sent: Instant, received: Instant) {
+        let new = Sample {
+            // The node read its clock before we received the answer: this errs towards an early deadline, by at most
+            // the round trip. A request that is refused too early costs a try; one that runs too late, a lock.
+            offset: micros(node_micros).saturating_sub(micros(received.as_nanos() / 1_000)),
+            round_trip: received.saturating_since(sent),
+            taken: received,
+        };
+        let keep = self.sample.is_some_and(|old| {
+            let fresh = received.saturating_since(old.taken) < SAMPLE_LIFE;
+            // A node whose clock was set has an offset that no round trip explains.
+            let spread = old.round_trip.max(new.round_trip).as_micros();
+            let agrees = u128::from(old.offset.abs_diff(new.offset)) <= spread + 1_000;
+            fresh && agrees && old.round_trip <= new.round_trip
+        });
+        if !keep {
+            self.sample = Some(new);
+        }
+    }
+
+    /// `at` in the node's time, in microseconds; `None` before the first sample.
+    pub(crate) fn deadline(&mut self, at: Instant) -> Option<u64> {
+        let offset = self.sample?.offset;
+        self.highest = Some(self.highest.map_or(offset, |highest| highest.max(offset)));
+        Some(shift(at, offset))
+    }
+
+    /// The node's time that has certainly passed every deadline stated for `at`; `None` if none was ever stated.
+    pub(crate) fn settled_after(&self, at: Instant) -> Option<u64> {
+        self.highest.map(|offset| shift(at, offset))
+    }
+}
+
+fn shift(at: Instant, offset: i64) -> u64 {
+    u64::try_from(micros(at.as_nanos() / 1_000).saturating_add(offset)).unwrap_or(0)
+}
+
+fn micros(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_nanos(micros * 1_000)
+    }
+
+    #[test]
+    fn a_deadline_is_never_later_in_the_nodes_time_than_it_should_be() {
+        let mut clock = NodeClock::default();
+        assert_eq!(clock.deadline(at(5)), None);
+        // True offset 1,000,000; request out 300 us, answer back 100 us.
+        clock.sample(1_000_000 + 1_300, at(1_000), at(1_400));
+        assert_eq!(clock.deadline(at(2_000)), Some(1_001_900));
+    }
+
+    #[test]
+    fn the_sample_with_the_smallest_round_trip_wins_while_it_is_fresh() {
+        let mut clock = NodeClock::default();
+        clock.sample(1_000_050, at(0), at(100));
+        clock.sample(1_000_400, at(200), at(900));
+        assert_eq!(clock.deadline(at(0)), Some(999_950));
+        clock.sample(11_000_500, at(10_000_200), at(10_000_900));
+        assert_eq!(clock.deadline(at(0)), Some(999_600), "an old sample is replaced even by a slower one");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_followed_at_once() {
+        let mut clock = NodeClock::default();
+        clock.sample(1_000_050, at(0), at(100));
+        clock.sample(61_000_450, at(200), at(900));
+        assert_eq!(clock.deadline(at(0)), Some(60_999_550));
+        clock.sample(1_000_650, at(1_000), at(1_100));
+        assert_eq!(clock.deadline(at(0)), Some(999_550));
+        assert_eq!(
+            clock.settled_after(at(0)),
+            Some(60_999_550),
+            "what was stated under the other clock is not forgotten"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! The safeguards, each with a switch.
+//!
+//! A safeguard that no test misses proves nothing. With feature `testing` each one can be switched off at run time, so
+//! that a mutant needs no second build; without the feature the switches are constants and cost nothing.
+
+macro_rules! protections {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Which safeguards are on: all of them, unless a test says otherwise.
+        #[cfg(feature = "testing")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Protections {
+            $($(#[doc = $doc])+ pub $name: bool,)+
+        }
+
+        #[cfg(feature = "testing")]
+        impl Default for Protections {
+            fn default() -> Self {
+                Self { $($name: true,)+ }
+            }
+        }
+
+        #[cfg(feature = "testing")]
+        impl Protections {
+            /// The name of every switch.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+
+            /// All safeguards but the one with this name; `None` if there is no such switch.
+            pub fn without(name: &str) -> Option<Self> {
+                let mut all = Self::default();
+                match name {
+                    $(stringify!($name) => all.$name = false,)+
+                    _ => return None,
+                }
+                Some(all)
+            }
+
+            $(pub(crate) const fn $name(&self) -> bool { self.$name })+
+        }
+
+        #[cfg(not(feature = "testing"))]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[allow(unreachable_pub)]
+        pub struct Protections;
+
+        #[cfg(not(feature = "testing"))]
+        #[allow(dead_code, clippy::unused_self)]
+        impl Protections {
+            $(#[inline] pub(crate) const fn $name(&self) -> bool { true })+
+        }
+    };
+}
+
+protections! {
+    /// A round that took longer than the TTL allows does not hold the lock: the clock is read again at quorum.
+    validity_check,
+    /// Validity ends earlier than the TTL by the allowance for drift.
+    drift_allowance,
+    /// Every round has an owner token of its own, not only every acquisition.
+    fresh_owner,
+    /// A node runs no acquire or extend after its deadline.
+    stale_deadline,
+    /// A node releases only what this owner has.
+    release_owner_check,
+    /// A node extends only what this owner has.
+    extend_owner_check,
+    /// A node never shortens a TTL when it extends.
+    never_shorten,
+    /// Nodes that did not answer an acquire are released too, until they are certain to hold nothing.
+    release_unknown,
+    /// A request still in flight when the caller has gone is seen to its end.
+    adopt_stragglers,
+    /// An extension counts only if the clock, read again, has not passed the old validity.
+    extend_in_time,
+    /// A majority that says the lock is somebody else's ends it at once.
+    lost_on_majority,
+}
