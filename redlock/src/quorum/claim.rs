@@ -130,6 +130,11 @@ impl Claim {
         self.lanes.iter_mut().for_each(|lane| lane.given_up = None);
     }
 
+    /// Forgets what is still awaited: what a client without that safeguard does.
+    pub(crate) fn forget_awaited(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.awaited = 0);
+    }
+
     /// Whether every node is certain to hold nothing of this owner, or will be without anybody's doing.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
         self.lanes.iter().all(|lane| {

@@ -31,6 +31,11 @@ impl DriftFactor {
         }
     }
 
+    /// The factor as a number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+
     /// What is set aside of `ttl`: factor x ttl + 2 ms.
     pub fn allowance(self, ttl: Ttl) -> Duration {
         // Finite, within 0..=0.5 and at most half of Ttl::MAX: this cannot overflow.

@@ -1,0 +1,371 @@
+//! How a `Locks` is put together, and what is checked before it starts.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::driver::Driver;
+use crate::env::{Env, RealEnv};
+use crate::id::{InvalidTtl, Ttl};
+use crate::locks::Locks;
+use crate::node::{Identity, Node, NodeError};
+use crate::protections::Protections;
+use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
+use crate::settings::Settings;
+
+#[cfg(feature = "redis")]
+use crate::backend::redis::{RedisConfig, RedisConfigError, RedisNode};
+
+/// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
+#[derive(Clone)]
+#[must_use = "nothing is connected until it is built"]
+pub struct LocksBuilder {
+    nodes: Vec<Source>,
+    prefix: Option<String>,
+    quorum: Option<usize>,
+    start_without_quorum: bool,
+    ttl: Duration,
+    max_ttl: Option<Duration>,
+    drift_factor: f64,
+    settings: Settings,
+    env: Option<Arc<dyn Env>>,
+    protections: Protections,
+}
+
+/// Where a node comes from.
+#[derive(Clone)]
+enum Source {
+    Ready(Arc<dyn Node>),
+    #[cfg(feature = "redis")]
+    Url(String),
+    #[cfg(feature = "redis")]
+    Redis(RedisConfig),
+}
+
+/// TTL of a quorum lock that states none.
+const DEFAULT_TTL: Ttl = Ttl::from_const(Duration::from_secs(10));
+
+impl LocksBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            prefix: None,
+            quorum: None,
+            start_without_quorum: false,
+            ttl: DEFAULT_TTL.get(),
+            max_ttl: None,
+            drift_factor: DriftFactor::DEFAULT.get(),
+            settings: Settings::new(DEFAULT_TTL),
+            env: None,
+            protections: Protections::default(),
+        }
+    }
+
+    /// Adds Redis masters by address: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS. They must be
+    /// independent: no replication, no cluster between them. Use an odd number; five tolerate two failures.
+    #[cfg(feature = "redis")]
+    pub fn nodes(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.nodes.extend(urls.into_iter().map(|url| Source::Url(url.into())));
+        self
+    }
+
+    /// Adds one Redis master with settings that an address cannot say.
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, config: RedisConfig) -> Self {
+        self.nodes.push(Source::Redis(config));
+        self
+    }
+
+    /// Adds a node of any kind.
+    pub fn node(mut self, node: Arc<dyn Node>) -> Self {
+        self.nodes.push(Source::Ready(node));
+        self
+    }
+
+    /// The keys of the nodes given by [`nodes`](LocksBuilder::nodes) are `prefix:name`, or `name` where it is empty; `redlock` by
+    /// default. Clients of one lock must agree on it.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// How many nodes must grant: a majority by default, never fewer. More of them tolerate fewer failures.
+    pub fn quorum(mut self, size: usize) -> Self {
+        self.quorum = Some(size);
+        self
+    }
+
+    /// Builds also while too few nodes answer; they are tried again in the background, and acquiring waits for them.
+    pub fn start_without_quorum(mut self) -> Self {
+        self.start_without_quorum = true;
+        self
+    }
+
+    /// TTL of locks that state none: 10 s by default, 10 ms to `maxExpiration`.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// The longest TTL that is accepted (`maxExpiration`): by default the larger of the TTL and 30 s.
+    pub fn max_ttl(mut self, max: Duration) -> Self {
+        self.max_ttl = Some(max);
+        self
+    }
+
+    /// How long a node may take to answer: by default TTL / 20 within 50 ms and 500 ms.
+    pub fn node_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.node_timeout = Some(timeout);
+        self
+    }
+
+    /// The share of a TTL that is set aside for clocks that run at different rates: 0.01 by default, 0 to 0.5.
+    pub fn drift_factor(mut self, factor: f64) -> Self {
+        self.drift_factor = factor;
+        self
+    }
+
+    /// About how often a waiting contender asks again: 20 ms by default, 1 ms at least.
+    pub fn acquire_interval(mut self, interval: Duration) -> Self {
+        self.settings.acquire_interval = interval;
+        self
+    }
+
+    /// As [`Lock::retries`](crate::Lock::retries), for all locks; without limit by default.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.settings.max_retries = Some(retries);
+        self
+    }
+
+    /// As [`Lock::wait_at_most`](crate::Lock::wait_at_most), for all locks; without limit by default.
+    pub fn wait_at_most(mut self, limit: Duration) -> Self {
+        self.settings.wait_limit = Some(limit);
+        self
+    }
+
+    /// As [`Lock::renew_at_most`](crate::Lock::renew_at_most), for all locks; without limit by default.
+    pub fn renew_at_most(mut self, limit: Duration) -> Self {
+        self.settings.renew_limit = Some(limit);
+        self
+    }
+
+    /// Runs on another clock, timer, random source and executor: the simulation's.
+    #[cfg(feature = "testing")]
+    pub fn env(mut self, env: Arc<dyn Env>) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// Switches safeguards off, to show what they are for.
+    #[cfg(feature = "testing")]
+    pub fn protections(mut self, protections: Protections) -> Self {
+        self.protections = protections;
+        self
+    }
+
+    /// Checks everything, starts the library's threads, and connects to all nodes at once.
+    ///
+    /// Returns when every node has answered or failed once. A minority that cannot be reached is tried again in the
+    /// background; a node that refuses our credentials, or is not what it should be, is an error even if it is alone:
+    /// somebody has to change a setting.
+    ///
+    /// Cancel safe: a dropped future leaves no connection and no thread.
+    ///
+    /// # Errors
+    /// [`BuildError`] says which setting or node, and what was expected.
+    pub async fn build(self) -> Result<Locks, BuildError> {
+        let settings = self.checked_settings()?;
+        let nodes = self.nodes.len();
+        let quorum = match self.quorum {
+            Some(size) => Quorum::new(nodes, size)?,
+            None => Quorum::majority(nodes)?,
+        };
+        let env = match &self.env {
+            Some(env) => Arc::clone(env),
+            None => Arc::new(RealEnv::start().map_err(|error| BuildError::Threads(Arc::new(error)))?),
+        };
+        let nodes = self.start_nodes(&env)?;
+        refuse_duplicates(&nodes)?;
+        let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
+        self.judge(quorum, &nodes, answers)?;
+        let driver = Driver::new(env, nodes, quorum, settings.drift_factor, self.protections);
+        Ok(Locks::start(driver, settings))
+    }
+
+    /// As [`build`](LocksBuilder::build), for code without an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
+        Ok(futures::executor::block_on(self.build())?.blocking())
+    }
+
+    fn checked_settings(&self) -> Result<Settings, BuildError> {
+        let ttl = Ttl::new(self.ttl)?;
+        let mut settings = Settings { ttl, max_ttl: Settings::new(ttl).max_ttl, ..self.settings.clone() };
+        if let Some(max) = self.max_ttl {
+            settings.max_ttl = Ttl::new(max)?;
+        }
+        if ttl > settings.max_ttl {
+            return Err(BuildError::TtlAboveMax { ttl: self.ttl, max: settings.max_ttl.get() });
+        }
+        settings.drift_factor = DriftFactor::new(self.drift_factor)?;
+        at_least_a_millisecond("acquireInterval", Some(settings.acquire_interval))?;
+        at_least_a_millisecond("nodeTimeout", settings.node_timeout)?;
+        Ok(settings)
+    }
+
+    fn start_nodes(&self, env: &Arc<dyn Env>) -> Result<Vec<Arc<dyn Node>>, BuildError> {
+        let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
+        for source in &self.nodes {
+            nodes.push(match source {
+                Source::Ready(node) => Arc::clone(node),
+                #[cfg(feature = "redis")]
+                Source::Url(url) => {
+                    let mut config = RedisConfig::from_url(url)?;
+                    if let Some(prefix) = &self.prefix {
+                        config = config.prefix(prefix.clone());
+                    }
+                    RedisNode::start(config, Arc::clone(env), self.protections)?
+                }
+                #[cfg(feature = "redis")]
+                Source::Redis(config) => RedisNode::start(config.clone(), Arc::clone(env), self.protections)?,
+            });
+        }
+        Ok(nodes)
+    }
+
+    fn judge(
+        &self,
+        quorum: Quorum,
+        nodes: &[Arc<dyn Node>],
+        answers: Vec<Result<Identity, NodeError>>,
+    ) -> Result<(), BuildError> {
+        let mut known: Vec<(String, &str)> = Vec::new();
+        let mut failed = Vec::new();
+        for (node, answer) in nodes.iter().zip(answers) {
+            let identity = match answer {
+                Ok(identity) => identity,
+                Err(error) => {
+                    failed.push(error);
+                    continue;
+                }
+            };
+            let Some(instance) = identity.instance else { continue };
+            if let Some((_, first)) = known.iter().find(|(seen, _)| *seen == instance) {
+                let (first, second) = ((*first).to_owned(), node.address().to_owned());
+                return Err(BuildError::SameServer { first, second });
+            }
+            known.push((instance, node.address()));
+        }
+        if failed.iter().any(|error| !error.kind.is_transient()) {
+            failed.retain(|error| !error.kind.is_transient());
+            return Err(BuildError::Misconfigured { nodes: failed });
+        }
+        if quorum.blocked_by(failed.len()) && !self.start_without_quorum {
+            return Err(BuildError::NoQuorum { quorum, nodes: failed });
+        }
+        for error in failed {
+            tracing::warn!(%error, "a node is not reachable yet; it is tried again in the background");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LocksBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Addresses may contain passwords.
+        f.debug_struct("LocksBuilder").field("nodes", &self.nodes.len()).finish_non_exhaustive()
+    }
+}
+
+fn at_least_a_millisecond(key: &'static str, value: Option<Duration>) -> Result<(), BuildError> {
+    match value {
+        Some(value) if value < Duration::from_millis(1) => Err(BuildError::TooShort { key, value }),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_duplicates(nodes: &[Arc<dyn Node>]) -> Result<(), BuildError> {
+    for (index, node) in nodes.iter().enumerate() {
+        if nodes.iter().take(index).any(|earlier| earlier.address() == node.address()) {
+            return Err(BuildError::DuplicateNode { address: node.address().to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// A [`Locks`] could not be built. No connection and no thread is left.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No nodes, too many, or a quorum that is none.
+    #[error(transparent)]
+    Quorum(#[from] InvalidQuorum),
+    /// The TTL, or the longest TTL, is out of range.
+    #[error(transparent)]
+    Ttl(#[from] InvalidTtl),
+    /// The TTL is above the longest one allowed.
+    #[error(
+        "a TTL of {ttl:?} is above maxExpiration, which is {max:?}; lower it, or raise maxExpiration on every client"
+    )]
+    TtlAboveMax {
+        /// The TTL.
+        ttl: Duration,
+        /// The longest one allowed.
+        max: Duration,
+    },
+    /// The drift factor is out of range.
+    #[error(transparent)]
+    DriftFactor(#[from] InvalidDriftFactor),
+    /// A pause or timeout that would be a busy loop.
+    #[error("{key} = {value:?} is too short; it must be at least 1 ms")]
+    TooShort {
+        /// Which setting.
+        key: &'static str,
+        /// Its value.
+        value: Duration,
+    },
+    /// A node's settings cannot be used.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Redis(#[from] RedisConfigError),
+    /// One address was given twice: its vote must not count twice.
+    #[error("{address} is given twice; every node must be a server of its own")]
+    DuplicateNode {
+        /// The address.
+        address: String,
+    },
+    /// Two addresses lead to one server: its vote must not count twice.
+    #[error("{first} and {second} are the same server; every node must be a server of its own")]
+    SameServer {
+        /// One address.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// These nodes need a changed setting, here or there; waiting does not help.
+    #[error("a node cannot be used: {}", list(nodes))]
+    Misconfigured {
+        /// What each of them said.
+        nodes: Vec<NodeError>,
+    },
+    /// Too few nodes can be reached.
+    #[error("no quorum: {} of {} nodes must answer, and {} did not: {}", quorum.size(), quorum.nodes(), nodes.len(), list(nodes))]
+    NoQuorum {
+        /// How many are needed.
+        quorum: Quorum,
+        /// Those that did not answer, each with its reason.
+        nodes: Vec<NodeError>,
+    },
+    /// The library's threads could not be started.
+    #[error("the threads for I/O and timers could not be started: {0}")]
+    Threads(Arc<io::Error>),
+}
+
+fn list(nodes: &[NodeError]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

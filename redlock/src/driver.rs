@@ -1,0 +1,163 @@
+//! Carries rounds to the nodes: fan-out, per-node timeouts, stragglers, releases. The only place that spawns.
+//!
+//! A round is polled in the caller's task, so that it costs no hop. What is still in flight when the caller has its
+//! answer, or has gone, is adopted by a task in the background: no request is ever forgotten.
+
+mod acquire;
+mod extend;
+mod fanout;
+mod release;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::env::Env;
+use crate::error::{NodeReport, NodeVote};
+use crate::id::{Instant, LockName, OwnerToken, Ttl};
+use crate::node::{Node, NodeError};
+use crate::protections::Protections;
+use crate::quorum::{Claim, DriftFactor, Quorum};
+
+pub(crate) use acquire::{Attempt, RoundFailure};
+pub(crate) use extend::Extension;
+pub(crate) use release::ReleaseResult;
+
+/// The nodes of one `Locks`, and what is under way to them.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) quorum: Quorum,
+    pub(crate) drift: DriftFactor,
+    pub(crate) protections: Protections,
+    nodes: Vec<Arc<dyn Node>>,
+    /// The nodes' addresses, shared with every report.
+    addresses: Vec<Arc<str>>,
+    background: Arc<Background>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        env: Arc<dyn Env>,
+        nodes: Vec<Arc<dyn Node>>,
+        quorum: Quorum,
+        drift: DriftFactor,
+        protections: Protections,
+    ) -> Arc<Self> {
+        let addresses = nodes.iter().map(|node| node.address().into()).collect();
+        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, background: Arc::default() })
+    }
+
+    pub(crate) fn nodes(&self) -> &[Arc<dyn Node>] {
+        &self.nodes
+    }
+
+    /// How long a node may keep the key of a lock with this TTL, by our clock.
+    fn keeps_for(&self, ttl: Ttl) -> Duration {
+        ttl.get().saturating_add(self.drift.allowance(ttl))
+    }
+
+    /// Runs a task to its end in the background, and counts it until then.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let running = Running::new(&self.background);
+        self.env.spawn(Box::pin(async move {
+            task.await;
+            drop(running);
+        }));
+    }
+
+    /// Runs a task that lasts as long as its owner, and so is never waited for.
+    pub(crate) fn spawn_service(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.env.spawn(Box::pin(task));
+    }
+
+    /// How many tasks run in the background.
+    pub(crate) fn background_tasks(&self) -> usize {
+        self.background.running.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no task runs in the background.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let changed = self.background.ended.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.background_tasks() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// What each node said, for an error.
+    fn report(&self, votes: Vec<NodeVote>) -> Vec<NodeReport> {
+        let nodes = self.addresses.iter().map(Arc::clone);
+        nodes.zip(votes).map(|(node, vote)| NodeReport { node, vote }).collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Background {
+    running: AtomicUsize,
+    ended: Notify,
+}
+
+/// Counts as one running task until it is dropped.
+struct Running(Arc<Background>);
+
+impl Running {
+    fn new(background: &Arc<Background>) -> Self {
+        background.running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(background))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.ended.notify_waiters();
+        }
+    }
+}
+
+/// One owner token and what it may have left on the nodes, shared by all who ask in its name.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    pub(crate) name: LockName,
+    owner: OwnerToken,
+    /// How long a node may take to answer.
+    node_timeout: Duration,
+    claim: Mutex<Claim>,
+    /// An awaited acquire has ended.
+    changed: Notify,
+}
+
+impl Owned {
+    fn new(name: LockName, owner: OwnerToken, node_timeout: Duration, quorum: Quorum) -> Arc<Self> {
+        let claim = Mutex::new(Claim::new(quorum));
+        Arc::new(Self { name, owner, node_timeout, claim, changed: Notify::new() })
+    }
+
+    fn claim(&self) -> MutexGuard<'_, Claim> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn owner(&self) -> OwnerToken {
+        self.owner
+    }
+
+    pub(crate) fn node_timeout(&self) -> Duration {
+        self.node_timeout
+    }
+}
+
+/// The answer of one node to one request.
+type Answered<T> = (usize, Result<T, NodeError>);
+
+/// The earlier of two points, where the second may be absent.
+fn earlier(at: Instant, limit: Option<Instant>) -> Instant {
+    limit.map_or(at, |limit| limit.min(at))
+}

@@ -1,0 +1,157 @@
+//! Release: to every node that may hold something of an owner, repeated until each is certain to hold nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fanout::FanOut;
+use super::{Answered, Driver, Owned};
+use crate::env::jitter;
+use crate::error::{NodeReport, NodeVote};
+use crate::id::Instant;
+use crate::node::{Refusal, RefusalReason, ReleaseRequest, Released};
+use crate::quorum::{Backoff, ReleaseOutcome, ReleaseTally, ReleaseVote, Situation};
+
+/// What a release came to.
+#[derive(Debug)]
+pub(crate) enum ReleaseResult {
+    /// A quorum had it and has it no longer.
+    Released,
+    /// No quorum had it.
+    NotHeld,
+    /// Too few nodes answered in time.
+    Unconfirmed(Vec<NodeReport>),
+}
+
+impl Driver {
+    /// Releases on every node and returns once a quorum has confirmed, or no longer can. The rest goes on in the
+    /// background, also when the future is dropped.
+    pub(crate) async fn release(self: &Arc<Self>, owned: &Arc<Owned>) -> ReleaseResult {
+        let mut tally = ReleaseTally::new(self.quorum);
+        let mut votes = vec![NodeVote::Refused(Refusal::new(RefusalReason::Missing, None)); self.nodes.len()];
+        let (mut flight, asked) = Releasing::send(self, owned, true);
+        for (node, vote) in votes.iter_mut().enumerate() {
+            // A node that is certain to hold nothing is not asked.
+            if asked.contains(&node) {
+                *vote = NodeVote::Pending
+            } else {
+                tally.record(node, ReleaseVote::NotHeld);
+            }
+        }
+        loop {
+            match tally.outcome() {
+                ReleaseOutcome::Released => return ReleaseResult::Released,
+                ReleaseOutcome::NotHeld => return ReleaseResult::NotHeld,
+                ReleaseOutcome::Unconfirmed => break,
+                ReleaseOutcome::Pending => {}
+            }
+            let Some((node, answer)) = flight.next().await else { break };
+            let (vote, report) = match answer {
+                Ok(Released { was_held: true, .. }) => (ReleaseVote::Released, NodeVote::Granted),
+                Ok(_) => {
+                    let missing = Refusal::new(RefusalReason::Missing, None);
+                    (ReleaseVote::NotHeld, NodeVote::Refused(missing))
+                }
+                Err(error) => (ReleaseVote::Unknown, NodeVote::Failed(error)),
+            };
+            tally.record(node, vote);
+            votes[node] = report;
+        }
+        ReleaseResult::Unconfirmed(self.report(votes))
+    }
+
+    /// Releases in the background.
+    pub(crate) fn release_in_background(self: &Arc<Self>, owned: &Arc<Owned>) {
+        drop(Releasing::send(self, owned, true));
+    }
+
+    /// Releases until every node is certain to hold nothing of this owner, or will be without anybody's doing.
+    pub(super) async fn settle(self: &Arc<Self>, owned: &Arc<Owned>) {
+        let mut pause = Backoff::new(Duration::from_millis(20));
+        let mut behind_awaited = true;
+        loop {
+            let changed = owned.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+
+            let (mut requests, _) = self.send_releases(owned, behind_awaited);
+            behind_awaited = false;
+            while let Some(answered) = requests.next().await {
+                owned.note_release(&answered);
+            }
+            if !self.protections.release_unknown() {
+                owned.claim().forget_given_up();
+            }
+            if owned.claim().is_settled(self.env.now()) {
+                return;
+            }
+            let pause = pause.pause(Situation::Unreachable, jitter(&*self.env));
+            let again = self.env.sleep_until(self.env.now().saturating_add(pause));
+            futures::future::select(changed, again).await;
+        }
+    }
+
+    /// Sends a release to every node that needs one.
+    fn send_releases(&self, owned: &Owned, behind_awaited: bool) -> (FanOut<Released>, Vec<usize>) {
+        let now = self.env.now();
+        let due = owned.claim().start_release(now, behind_awaited);
+        let mut requests = FanOut::new(&*self.env, now, now.saturating_add(owned.node_timeout));
+        let mut asked = Vec::with_capacity(due.len());
+        for (index, unsettled) in due {
+            let request = ReleaseRequest::new(owned.name.clone(), owned.owner, unsettled);
+            requests.push(index, &self.addresses[index], Arc::clone(&self.nodes[index]).release(request));
+            asked.push(index);
+        }
+        (requests, asked)
+    }
+}
+
+/// Releases in flight. Dropped, they and all that is still unsettled are seen to their end in the background.
+struct Releasing<'a> {
+    driver: &'a Arc<Driver>,
+    owned: &'a Arc<Owned>,
+    requests: Option<FanOut<Released>>,
+}
+
+impl<'a> Releasing<'a> {
+    fn send(driver: &'a Arc<Driver>, owned: &'a Arc<Owned>, behind_awaited: bool) -> (Self, Vec<usize>) {
+        let (requests, asked) = driver.send_releases(owned, behind_awaited);
+        (Self { driver, owned, requests: Some(requests) }, asked)
+    }
+
+    async fn next(&mut self) -> Option<Answered<Released>> {
+        let answered = self.requests.as_mut()?.next().await?;
+        self.owned.note_release(&answered);
+        Some(answered)
+    }
+}
+
+impl Drop for Releasing<'_> {
+    fn drop(&mut self) {
+        let Some(mut requests) = self.requests.take() else { return };
+        if requests.is_empty() && self.owned.claim().is_settled(self.driver.env.now()) {
+            return;
+        }
+        let (driver, owned) = (Arc::clone(self.driver), Arc::clone(self.owned));
+        self.driver.spawn(async move {
+            while let Some(answered) = requests.next().await {
+                owned.note_release(&answered);
+            }
+            driver.settle(&owned).await;
+        });
+    }
+}
+
+impl Owned {
+    fn note_release(&self, (node, answer): &Answered<Released>) {
+        let mut claim = self.claim();
+        match answer {
+            Ok(released) => claim.released(*node, released.was_held, released.settled),
+            Err(_) => claim.release_failed(*node),
+        }
+    }
+
+    /// A lower bound for the end of everything this owner may have left, for shutdown's account.
+    pub(crate) fn is_settled(&self, now: Instant) -> bool {
+        self.claim().is_settled(now)
+    }
+}

@@ -1,0 +1,205 @@
+//! What can go wrong with an operation, node by node.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::env::RandomError;
+use crate::id::{InvalidName, InvalidTtl, LockName};
+use crate::node::{NodeError, Refusal};
+
+/// What one node said in a round.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeReport {
+    /// The node's address, without credentials.
+    pub node: Arc<str>,
+    /// Its vote.
+    pub vote: NodeVote,
+}
+
+/// A node's vote, with its reason.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum NodeVote {
+    /// It granted.
+    Granted,
+    /// It refused.
+    Refused(Refusal),
+    /// It failed, or did not answer in time.
+    Failed(NodeError),
+    /// The round was decided before it answered.
+    Pending,
+}
+
+impl fmt::Display for NodeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.vote {
+            NodeVote::Granted => write!(f, "{}: granted", self.node),
+            NodeVote::Refused(refusal) => {
+                write!(f, "{}: {}", self.node, refusal.reason)?;
+                match refusal.remaining {
+                    Some(left) => write!(f, " for another {left:.1?}"),
+                    None => Ok(()),
+                }
+            }
+            // The error names the node itself.
+            NodeVote::Failed(error) => write!(f, "{error}"),
+            NodeVote::Pending => write!(f, "{}: no answer yet", self.node),
+        }
+    }
+}
+
+/// The votes of all nodes, one after the other, as people read them.
+struct Nodes<'a>(&'a [NodeReport]);
+
+impl fmt::Display for Nodes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("other waiters of this process were first all the time");
+        }
+        for (index, node) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{node}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A lock was not acquired. Nothing is held, and what the attempts left on nodes is being released.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The name cannot be used.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// The TTL is out of range.
+    #[error(transparent)]
+    InvalidTtl(#[from] InvalidTtl),
+    /// The TTL is longer than this `Locks` allows.
+    #[error(
+        "a TTL of {ttl:?} is above maxExpiration, which is {max:?}; lower it, or raise maxExpiration on every client"
+    )]
+    TtlAboveMax {
+        /// What was asked for.
+        ttl: Duration,
+        /// What is allowed.
+        max: Duration,
+    },
+    /// Somebody else had it until the wait limit or the last retry.
+    #[error(
+        "{name} was not acquired in {waited:.1?} and {attempts} attempts: it is held by somebody else ({})",
+        Nodes(nodes)
+    )]
+    Busy {
+        /// The lock.
+        name: LockName,
+        /// How long this call waited.
+        waited: Duration,
+        /// How many rounds it made.
+        attempts: u32,
+        /// What the nodes said in the last round.
+        nodes: Vec<NodeReport>,
+    },
+    /// Too few nodes answered.
+    #[error(
+        "{name} was not acquired in {waited:.1?} and {attempts} attempts: no quorum of nodes answers ({})",
+        Nodes(nodes)
+    )]
+    Unavailable {
+        /// The lock.
+        name: LockName,
+        /// How long this call waited.
+        waited: Duration,
+        /// How many rounds it made.
+        attempts: u32,
+        /// What the nodes said in the last round.
+        nodes: Vec<NodeReport>,
+    },
+    /// No owner token could be drawn.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// `shutdown` was called.
+    #[error("no lock can be acquired any more: shutdown was called")]
+    ShutDown,
+}
+
+/// Why a lock that was held is held no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// Its validity ended before a renewal got through.
+    #[error("its validity ended before a quorum renewed it")]
+    Expired,
+    /// A majority of nodes says that somebody else holds it.
+    #[error("a majority of nodes says that somebody else holds it")]
+    Superseded,
+    /// So many nodes say that its key is gone that no quorum is left.
+    #[error("so many nodes have lost its key that no quorum is left")]
+    Missing,
+    /// `renewLimit` was reached, and then its validity ended.
+    #[error("its renewLimit was reached")]
+    RenewLimit,
+}
+
+/// An extension did not count. What was valid before is valid still, until `valid_until`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// The lock is lost, so there is nothing to extend.
+    #[error("the lock is lost: {0}")]
+    Lost(LostReason),
+    /// The guard has been released.
+    #[error("the lock has been released")]
+    Released,
+    /// Too few nodes extended it in time.
+    #[error("no quorum of nodes extended {name} in time ({})", Nodes(nodes))]
+    Failed {
+        /// The lock.
+        name: LockName,
+        /// What the nodes said.
+        nodes: Vec<NodeReport>,
+    },
+}
+
+/// A release did not find, or could not confirm, what it was to release. Nothing needs to be done: what may still be
+/// on a node is released in the background, and expires on its own at the latest.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// The lock was not held any more. Whatever was done under it lately may have overlapped with another holder.
+    #[error("{name} was not held any more when it was released{}", because(*reason))]
+    NotHeld {
+        /// The lock.
+        name: LockName,
+        /// How it was lost, if that was noticed before.
+        reason: Option<LostReason>,
+    },
+    /// Too few nodes answered to say whether it was held to the end.
+    #[error(
+        "the release of {name} is not confirmed by a quorum yet; it goes on in the background ({})",
+        Nodes(nodes)
+    )]
+    Unconfirmed {
+        /// The lock.
+        name: LockName,
+        /// What the nodes said; granted means released here.
+        nodes: Vec<NodeReport>,
+    },
+}
+
+fn because(reason: Option<LostReason>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+/// `run` did not bring its closure to an end under the lock.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The lock was not acquired; the closure was not called.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// The lock was lost meanwhile; the closure's future was dropped.
+    #[error("the lock was lost while the work ran, and the work was cancelled: {0}")]
+    Lost(LostReason),
+}

@@ -1,0 +1,256 @@
+//! One hold of a lock: until when it is valid, and how it ended. Shared by the guard, renewal and all who watch it.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::driver::{Driver, Extension, Owned};
+use crate::error::{ExtendError, LostReason};
+use crate::id::{Instant, Ttl};
+
+/// Where a hold stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockState {
+    /// Held, and the last renewal went well.
+    Held,
+    /// Held, but renewals are failing; it is lost at `until` unless one gets through.
+    Suspect {
+        /// The end of the validity.
+        until: Instant,
+    },
+    /// Not held any more.
+    Lost(LostReason),
+    /// Released by its guard.
+    Released,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lease {
+    driver: Arc<Driver>,
+    owned: Arc<Owned>,
+    ttl: Ttl,
+    acquired_at: Instant,
+    /// No renewal is started after this point.
+    renew_until: Option<Instant>,
+    status: Mutex<Status>,
+    changed: Notify,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Status {
+    valid_until: Instant,
+    failing: bool,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Lost(LostReason),
+    Released,
+}
+
+impl Lease {
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        owned: Arc<Owned>,
+        ttl: Ttl,
+        valid_until: Instant,
+        renew_limit: Option<Duration>,
+    ) -> Arc<Self> {
+        let acquired_at = driver.env.now();
+        let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
+        let status = Mutex::new(Status { valid_until, failing: false, ended: None });
+        Arc::new(Self { driver, owned, ttl, acquired_at, renew_until, status, changed: Notify::new() })
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn owned(&self) -> &Arc<Owned> {
+        &self.owned
+    }
+
+    pub(crate) fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    pub(crate) fn acquired_at(&self) -> Instant {
+        self.acquired_at
+    }
+
+    pub(crate) fn valid_until(&self) -> Instant {
+        self.status().valid_until
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.driver.env.now()
+    }
+
+    /// Exact: the clock is read now.
+    pub(crate) fn state(&self) -> LockState {
+        let status = *self.status();
+        match status.ended {
+            Some(Ended::Lost(reason)) => LockState::Lost(reason),
+            Some(Ended::Released) => LockState::Released,
+            None if self.now() >= status.valid_until => LockState::Lost(self.expiry_reason()),
+            None if status.failing => LockState::Suspect { until: status.valid_until },
+            None => LockState::Held,
+        }
+    }
+
+    /// Whether renewal has come to the limit that was set for it.
+    pub(crate) fn is_past_renew_limit(&self) -> bool {
+        self.renew_until.is_some_and(|limit| self.now() >= limit)
+    }
+
+    fn expiry_reason(&self) -> LostReason {
+        if self.is_past_renew_limit() { LostReason::RenewLimit } else { LostReason::Expired }
+    }
+
+    /// Runs one round of extend and takes its result in.
+    pub(crate) async fn extend(&self) -> Result<Instant, ExtendError> {
+        match self.state() {
+            LockState::Lost(reason) => return Err(ExtendError::Lost(reason)),
+            LockState::Released => return Err(ExtendError::Released),
+            LockState::Held | LockState::Suspect { .. } => {}
+        }
+        match self.driver.extend(&self.owned, self.ttl, self.valid_until()).await {
+            Extension::Extended { valid_until } => self.prolong(valid_until),
+            Extension::Lost(reason) => {
+                self.lose(reason);
+                Err(self.ended_error().unwrap_or(ExtendError::Lost(reason)))
+            }
+            Extension::Failed(nodes) => {
+                self.fail();
+                Err(self
+                    .ended_error()
+                    .unwrap_or(ExtendError::Failed { name: self.owned.name.clone(), nodes }))
+            }
+        }
+    }
+
+    /// A quorum has extended it. Too late, it changes nothing: what is lost stays lost.
+    fn prolong(&self, valid_until: Instant) -> Result<Instant, ExtendError> {
+        let mut status = self.status();
+        if status.ended.is_none()
+            && (self.now() < status.valid_until || !self.driver.protections.extend_in_time())
+        {
+            status.valid_until = status.valid_until.max(valid_until);
+            status.failing = false;
+            let valid_until = status.valid_until;
+            drop(status);
+            self.changed.notify_waiters();
+            return Ok(valid_until);
+        }
+        drop(status);
+        Err(self.ended_error().unwrap_or(ExtendError::Lost(LostReason::Expired)))
+    }
+
+    fn ended_error(&self) -> Option<ExtendError> {
+        match self.state() {
+            LockState::Lost(reason) => Some(ExtendError::Lost(reason)),
+            LockState::Released => Some(ExtendError::Released),
+            LockState::Held | LockState::Suspect { .. } => None,
+        }
+    }
+
+    fn fail(&self) {
+        let mut status = self.status();
+        let first = !status.failing && status.ended.is_none();
+        status.failing = true;
+        drop(status);
+        if first {
+            tracing::warn!(lock = %self.owned.name, "renewal fails; the lock is held until its validity ends");
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Ends it as lost, unless it has ended already; what is left on nodes is released.
+    pub(crate) fn lose(&self, reason: LostReason) {
+        if self.end(Ended::Lost(reason)) {
+            tracing::warn!(lock = %self.owned.name, %reason, "lock lost");
+            self.driver.release_in_background(&self.owned);
+        }
+    }
+
+    /// Ends it as lost if its validity has passed.
+    pub(crate) fn lose_if_expired(&self) -> bool {
+        let expired = self.now() >= self.valid_until();
+        if expired {
+            self.lose(self.expiry_reason());
+        }
+        expired
+    }
+
+    /// Ends it as released; says how it was lost, if it was.
+    pub(crate) fn release(&self) -> Option<LostReason> {
+        self.lose_if_expired();
+        if self.end(Ended::Released) {
+            return None;
+        }
+        match self.status().ended {
+            Some(Ended::Lost(reason)) => Some(reason),
+            Some(Ended::Released) | None => None,
+        }
+    }
+
+    fn end(&self, how: Ended) -> bool {
+        let mut status = self.status();
+        let first = status.ended.is_none();
+        status.ended.get_or_insert(how);
+        drop(status);
+        if first {
+            self.changed.notify_waiters();
+        }
+        first
+    }
+
+    /// Completes when it is no longer held; level-triggered. `None`: it was released.
+    pub(crate) async fn lost(&self) -> Option<LostReason> {
+        self.until(|lease, status| match lease.state() {
+            LockState::Lost(reason) => Ok(Some(reason)),
+            LockState::Released => Ok(None),
+            LockState::Held | LockState::Suspect { .. } => Err(status.valid_until),
+        })
+        .await
+    }
+
+    /// Completes when less than `margin` of the validity is left, or none.
+    pub(crate) async fn at_risk(&self, margin: Duration) {
+        self.until(|lease, status| {
+            let end = status.valid_until.saturating_sub(margin);
+            if status.ended.is_some() || lease.now() >= end { Ok(()) } else { Err(end) }
+        })
+        .await
+    }
+
+    /// Completes with the next state that differs from `state`.
+    pub(crate) async fn changed_from(&self, state: LockState) -> LockState {
+        self.until(|lease, status| match lease.state() {
+            same if same == state => Err(status.valid_until),
+            other => Ok(other),
+        })
+        .await
+    }
+
+    /// Asks `check` now, after every change, and at the point that it names.
+    fn until<T>(&self, check: impl Fn(&Self, Status) -> Result<T, Instant>) -> impl Future<Output = T> {
+        async move {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                let status = *self.status();
+                let at = match check(self, status) {
+                    Ok(done) => return done,
+                    Err(at) => at,
+                };
+                futures::future::select(changed, self.driver.env.sleep_until(at)).await;
+            }
+        }
+    }
+}

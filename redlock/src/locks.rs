@@ -1,0 +1,123 @@
+//! `Locks`: a set of nodes, and the locks on them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::builder::LocksBuilder;
+use crate::driver::Driver;
+use crate::id::LockName;
+use crate::lock::Lock;
+use crate::node::Node;
+use crate::queue::Queue;
+use crate::quorum::Quorum;
+use crate::renewal::Renewal;
+use crate::settings::Settings;
+
+/// A set of nodes, and the locks on them. Cloning it is cheap; all clones share connections, renewal and queues.
+///
+/// Dropping the last clone and the last guard ends its threads and connections, once what is still to be released has
+/// been released or has expired. At the end of a program call [`Locks::shutdown`]: the process takes its threads along.
+#[derive(Clone)]
+pub struct Locks {
+    core: Arc<Core>,
+}
+
+impl Locks {
+    /// Starts with the defaults of a quorum lock; add nodes.
+    pub fn builder() -> LocksBuilder {
+        LocksBuilder::new()
+    }
+
+    /// The lock with this name: 1 to 512 bytes, any. Touches no node; a bad name is reported when it is acquired.
+    pub fn lock(&self, name: impl AsRef<[u8]>) -> Lock {
+        Lock::new(Arc::clone(&self.core), LockName::new(name))
+    }
+
+    /// How many nodes there are, and how many must grant.
+    pub fn quorum(&self) -> Quorum {
+        self.core.driver.quorum
+    }
+
+    /// The nodes, in the order in which they were given.
+    pub fn nodes(&self) -> &[Arc<dyn Node>] {
+        self.core.driver.nodes()
+    }
+
+    /// Stops acquiring, and waits until every guard has been dropped and every release has been seen to its end, for
+    /// `patience` at most.
+    ///
+    /// From the call on, acquiring fails with [`AcquireError::ShutDown`](crate::AcquireError::ShutDown). Guards that are
+    /// open stay valid and are renewed meanwhile, since somebody may still act under them. Those that are open at the end
+    /// are renewed no longer: they stay valid until their `valid_until`, report the loss there, and expire on the nodes.
+    /// A lock is never released under a holder that has not let go of it.
+    pub async fn shutdown(&self, patience: Duration) -> ShutdownReport {
+        let core = &self.core;
+        core.closed.store(true, Ordering::SeqCst);
+        let limit = core.driver.env.sleep_until(core.driver.env.now().saturating_add(patience));
+        let quiet = async {
+            core.renewal.emptied().await;
+            core.driver.idle().await;
+        };
+        tokio::select! {
+            biased;
+            () = quiet => {}
+            () = limit => {}
+        }
+        let report =
+            ShutdownReport { open_guards: core.renewal.len(), unsettled: core.driver.background_tasks() };
+        core.renewal.freeze();
+        report
+    }
+
+    /// The same, for code without an async runtime.
+    pub fn blocking(&self) -> crate::blocking::Locks {
+        crate::blocking::Locks::new(self.clone())
+    }
+
+    pub(crate) fn start(driver: Arc<Driver>, settings: Settings) -> Self {
+        let renewal = Renewal::start(&driver);
+        let core =
+            Core { driver, settings, renewal, queue: Queue::default(), closed: AtomicBool::new(false) };
+        Self { core: Arc::new(core) }
+    }
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locks").field("nodes", &self.nodes()).field("quorum", &self.quorum()).finish()
+    }
+}
+
+/// What was left when [`Locks::shutdown`] returned. All zero: nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Guards that have not been dropped; their locks expire on the nodes.
+    pub open_guards: usize,
+    /// Releases that no node, or not every node, has answered; they go on, and what they are about expires.
+    pub unsettled: usize,
+}
+
+/// What all clones and guards share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) settings: Settings,
+    pub(crate) renewal: Arc<Renewal>,
+    pub(crate) queue: Queue,
+    closed: AtomicBool,
+}
+
+impl Core {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.renewal.close();
+    }
+}
