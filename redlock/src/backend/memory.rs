@@ -1,1 +1,227 @@
-//! In-process node.
+//! A node in this process: a table behind a mutex.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::collections::hash_map;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::env::Env;
+use crate::id::{Instant, LockName, OwnerToken, Ttl};
+use crate::node::{
+    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Refusal, RefusalReason,
+    ReleaseRequest, Released, Reply,
+};
+use crate::protections::Protections;
+
+/// A node in this process. Its locks end with it.
+///
+/// Every operation takes effect and completes on its first poll; none fails. Time is that of the environment it was
+/// made with. Entries that have expired without a release are thrown out as new ones come, so that the table never
+/// grows beyond about twice the number of locks that are held at one time.
+pub struct MemoryNode {
+    address: String,
+    env: Arc<dyn Env>,
+    protections: Protections,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    entries: HashMap<LockName, Entry>,
+    /// So many entries, and the expired ones are thrown out.
+    sweep_at: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    owner: OwnerToken,
+    expires: Instant,
+}
+
+/// Below this number of entries nothing is swept.
+const SMALLEST_SWEEP: usize = 1_024;
+
+impl MemoryNode {
+    /// An empty table. `address` is what people call it; nodes of one quorum need different ones.
+    pub fn new(address: impl Into<String>, env: Arc<dyn Env>) -> Arc<Self> {
+        Self::build(address.into(), env, Protections::default())
+    }
+
+    /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check` and
+    /// `never_shorten` are its own.
+    #[cfg(feature = "testing")]
+    pub fn with_protections(
+        address: impl Into<String>,
+        env: Arc<dyn Env>,
+        protections: Protections,
+    ) -> Arc<Self> {
+        Self::build(address.into(), env, protections)
+    }
+
+    fn build(address: String, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
+        Arc::new(Self { address, env, protections, table: Mutex::new(Table::new()) })
+    }
+
+    /// Forgets every lock, as a server without persistence does that was killed and started again.
+    #[cfg(feature = "testing")]
+    pub fn crash_losing_memory(&self) {
+        *self.lock() = Table::new();
+    }
+
+    /// The number of entries, also of those that have expired and were not swept yet.
+    #[cfg(feature = "testing")]
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Whether there are no entries at all.
+    #[cfg(feature = "testing")]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether anybody has `name` here, now.
+    #[cfg(feature = "testing")]
+    pub fn is_held_by_anyone(&self, name: &LockName) -> bool {
+        self.inspect_now(name).held
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stale(&self, deadline: Instant, now: Instant) -> bool {
+        self.protections.stale_deadline() && now > deadline
+    }
+
+    fn acquire_now(&self, request: AcquireRequest) -> Reply {
+        let mut table = self.lock();
+        // Read behind the mutex: whoever waits for it must not act on an older time.
+        let now = self.env.now();
+        if self.is_stale(request.deadline, now) {
+            return refused(RefusalReason::Stale, None);
+        }
+        let expires = expiry(now, request.ttl);
+        table.make_room(now);
+        match table.entries.entry(request.name) {
+            hash_map::Entry::Occupied(mut occupied) => {
+                let entry = occupied.get_mut();
+                if entry.is_live(now) && entry.owner != request.owner {
+                    return refused(RefusalReason::Held, Some((*entry, now)));
+                }
+                // A repeated acquire must not take back what an extension has given meanwhile.
+                let kept = if entry.is_live(now) { entry.expires } else { expires };
+                *entry = Entry { owner: request.owner, expires: expires.max(kept) };
+            }
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(Entry { owner: request.owner, expires });
+            }
+        }
+        Reply::Granted(Grant::default())
+    }
+
+    fn extend_now(&self, request: &ExtendRequest) -> Reply {
+        let mut table = self.lock();
+        let now = self.env.now();
+        if self.is_stale(request.deadline, now) {
+            return refused(RefusalReason::Stale, None);
+        }
+        let Some(entry) = table.entries.get_mut(&request.name).filter(|entry| entry.is_live(now)) else {
+            return refused(RefusalReason::Missing, None);
+        };
+        if self.protections.extend_owner_check() && entry.owner != request.owner {
+            return refused(RefusalReason::Held, Some((*entry, now)));
+        }
+        let expires = expiry(now, request.ttl);
+        entry.expires = if self.protections.never_shorten() { expires.max(entry.expires) } else { expires };
+        Reply::Granted(Grant::default())
+    }
+
+    fn release_now(&self, request: &ReleaseRequest) -> Released {
+        let mut table = self.lock();
+        let now = self.env.now();
+        let is_owners = |entry: &Entry| {
+            entry.is_live(now) && (entry.owner == request.owner || !self.protections.release_owner_check())
+        };
+        let was_held = table.entries.get(&request.name).is_some_and(is_owners);
+        if was_held {
+            table.entries.remove(&request.name);
+        }
+        // Whatever lies between the caller and this table may still deliver a request until its deadline.
+        let settled = request.unsettled.is_none_or(|deadline| now > deadline);
+        Released::new(was_held, settled)
+    }
+
+    fn inspect_now(&self, name: &LockName) -> Inspection {
+        let table = self.lock();
+        let now = self.env.now();
+        let entry = table.entries.get(name).filter(|entry| entry.is_live(now));
+        Inspection::new(entry.is_some(), entry.map(|entry| entry.expires.saturating_since(now)))
+    }
+}
+
+fn expiry(now: Instant, ttl: Ttl) -> Instant {
+    now.saturating_add(ttl.get())
+}
+
+fn refused(reason: RefusalReason, holder: Option<(Entry, Instant)>) -> Reply {
+    let remaining = holder.map(|(entry, now)| entry.expires.saturating_since(now));
+    Reply::Refused(Refusal::new(reason, remaining))
+}
+
+impl Entry {
+    fn is_live(&self, now: Instant) -> bool {
+        now < self.expires
+    }
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { entries: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+    }
+
+    /// Throws out what has expired, once the table has doubled since the last time: constant work per entry.
+    fn make_room(&mut self, now: Instant) {
+        if self.entries.len() < self.sweep_at {
+            return;
+        }
+        self.entries.retain(|_, entry| entry.is_live(now));
+        self.sweep_at = self.entries.len().saturating_mul(2).max(SMALLEST_SWEEP);
+        self.entries.shrink_to(self.sweep_at);
+    }
+}
+
+impl Node for MemoryNode {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
+        Box::pin(async { Ok(Identity::default()) })
+    }
+
+    fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
+        Box::pin(async move { Ok(self.acquire_now(request)) })
+    }
+
+    fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
+        Box::pin(async move { Ok(self.extend_now(&request)) })
+    }
+
+    fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
+        Box::pin(async move { Ok(self.release_now(&request)) })
+    }
+
+    fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
+        Box::pin(async move { Ok(self.inspect_now(&name)) })
+    }
+}
+
+impl fmt::Debug for MemoryNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryNode").field("address", &self.address).finish_non_exhaustive()
+    }
+}
