@@ -1,1 +1,33 @@
-//! servers
+//! Real servers on free ports of this machine, one fixture for demo, tests and benchmarks.
+//!
+//! A server lives as long as its value: dropping it kills the process, also a stopped one, and removes its directory.
+//! It does not outlive the program that started it either, however that one ends. All calls block for a moment;
+//! none of them needs a runtime. Servers listen on loopback only.
+//!
+//! ```no_run
+//! use redlock::testing::servers::{RedisFleet, ServerError};
+//!
+//! # fn main() -> Result<(), ServerError> {
+//! let fleet = RedisFleet::start(5)?;
+//! fleet.server(0).kill();
+//! fleet.server(1).pause()?;
+//! println!("{:?}", fleet.urls());
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod fleet;
+mod options;
+mod port;
+mod process;
+mod program;
+mod redis;
+mod resp;
+
+pub use error::ServerError;
+pub use fleet::RedisFleet;
+pub use options::{RedisOptions, TlsFiles};
+pub use program::redis_is_installed;
+pub use redis::RedisServer;
+pub use resp::Reply;

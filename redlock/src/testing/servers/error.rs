@@ -1,0 +1,54 @@
+use std::io;
+
+/// A server could not be started, steered or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The server's program is not on this machine.
+    #[error(
+        "none of {programs:?} was found on PATH or in the usual directories; install it: {install}. \
+         Without root it is enough to put the program into a directory that is on PATH"
+    )]
+    NotInstalled {
+        /// The names that were looked for.
+        programs: &'static [&'static str],
+        /// The commands that install it.
+        install: &'static str,
+    },
+    /// The process ended, or did not get ready in time.
+    #[error("{server} did not start: {reason}; the end of its log:\n{log}")]
+    NotStarted {
+        /// Program and address.
+        server: String,
+        /// What was seen.
+        reason: String,
+        /// The last lines that it wrote.
+        log: String,
+    },
+    /// The server was killed, or has ended by itself.
+    #[error("{server} is not running; start it again with `restart`")]
+    NotRunning {
+        /// Program and address.
+        server: String,
+    },
+    /// The server answered a command with an error.
+    #[error("{server} answered `{command}` with: {message}")]
+    Refused {
+        /// Program and address.
+        server: String,
+        /// The command's name, without its arguments, which may be secret.
+        command: String,
+        /// The server's own words.
+        message: String,
+    },
+    /// The operating system refused a step, or the server did not answer in time.
+    #[error("{server}: cannot {action}: {source}")]
+    Io {
+        /// Program and address.
+        server: String,
+        /// What was tried.
+        action: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{RedisServer, ServerError};
+
+/// The certificates of a server with TLS, as PEM files.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The server's certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority that signs clients' certificates, and usually the server's.
+    pub authority: PathBuf,
+    /// Whether clients must show a certificate (mTLS).
+    pub verify_clients: bool,
+}
+
+/// How to start a [`RedisServer`]; see [`RedisServer::options`].
+#[derive(Clone)]
+pub struct RedisOptions {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    persistent: bool,
+    pub(super) tls: Option<TlsFiles>,
+    args: Vec<String>,
+}
+
+impl RedisOptions {
+    /// Appends a configuration directive with one value, as in `.arg("--requirepass", "secret")`.
+    #[must_use]
+    pub fn arg(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.args([name.into(), value.into()])
+    }
+
+    /// Appends command line words, for directives with several values: `.args(["--replicaof", "127.0.0.1", "7001"])`.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item: Into<String>>>(mut self, words: I) -> Self {
+        self.args.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Writes every change to disk before answering (`appendonly yes`, `appendfsync always`).
+    #[must_use]
+    pub fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    /// Listens on this port instead of a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Listens on this IPv4 address instead of 127.0.0.1; any other of 127.0.0.0/8 will do on Linux.
+    #[must_use]
+    pub fn bind(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Listens with TLS too, on a free port of its own: [`RedisServer::tls_url`].
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
+    /// Starts a server and waits until it takes commands.
+    ///
+    /// # Errors
+    /// [`ServerError::NotInstalled`] without a Redis on this machine, [`ServerError::NotStarted`] with the end of the
+    /// server's log if it did not accept its configuration or the port, [`ServerError::Io`] otherwise.
+    pub fn start(&self) -> Result<RedisServer, ServerError> {
+        RedisServer::start_with(self)
+    }
+
+    pub(super) fn new() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: None, persistent: false, tls: None, args: Vec::new() }
+    }
+
+    /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
+    pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
+        let Self { host, persistent, tls, args, port: _ } = self;
+        let port = port.to_string();
+        let fixed =
+            ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no", "--save", ""];
+        let persistence: &[&str] = match persistent {
+            true => &["--appendonly", "yes", "--appendfsync", "always"],
+            false => &["--appendonly", "no"],
+        };
+        let mut line: Vec<String> = fixed.iter().chain(persistence).map(|&word| word.to_owned()).collect();
+        if let (Some(files), Some(tls_port)) = (tls, tls_port) {
+            let path = |file: &Path| file.display().to_string();
+            let verify = if files.verify_clients { "yes" } else { "no" };
+            line.extend(["--tls-port".to_owned(), tls_port.to_string()]);
+            line.extend(["--tls-cert-file".to_owned(), path(&files.certificate)]);
+            line.extend(["--tls-key-file".to_owned(), path(&files.key)]);
+            line.extend(["--tls-ca-cert-file".to_owned(), path(&files.authority)]);
+            line.extend(["--tls-auth-clients".to_owned(), verify.to_owned()]);
+        }
+        line.extend(args.iter().cloned());
+        line
+    }
+
+    pub(super) fn password(&self) -> Option<&str> {
+        let at = self.args.iter().rposition(|word| word == "--requirepass")?;
+        self.args.get(at + 1).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for RedisOptions {
+    /// Without the words of the command line: they may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, persistent, tls, args: _ } = self;
+        f.debug_struct("RedisOptions")
+            .field("host", host)
+            .field("port", port)
+            .field("persistent", persistent)
+            .field("tls", tls)
+            .finish_non_exhaustive()
+    }
+}

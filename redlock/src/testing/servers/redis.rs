@@ -1,0 +1,281 @@
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::process::ServerProcess;
+use super::resp::Connection;
+use super::{RedisOptions, Reply, ServerError, port, program};
+
+/// How long a server may take to get ready. A machine that is busy with other tests is slow.
+const START_LIMIT: Duration = Duration::from_secs(30);
+const COMMAND_LIMIT: Duration = Duration::from_secs(5);
+const PORT_TRIES: u32 = 20;
+const LOG_LINES: usize = 15;
+
+/// A Redis (or Valkey) server of one's own: killed, and its directory removed, when dropped.
+pub struct RedisServer {
+    program: PathBuf,
+    options: RedisOptions,
+    port: u16,
+    tls_port: Option<u16>,
+    // Before the directory: the process ends before its files are removed.
+    process: Mutex<Option<ServerProcess>>,
+    directory: TempDir,
+}
+
+impl RedisServer {
+    /// Starts a server on a free port of 127.0.0.1, without persistence, and waits until it takes commands.
+    ///
+    /// # Errors
+    /// As [`RedisOptions::start`].
+    pub fn start() -> Result<Self, ServerError> {
+        Self::options().start()
+    }
+
+    /// How to start a server otherwise.
+    pub fn options() -> RedisOptions {
+        RedisOptions::new()
+    }
+
+    pub(super) fn start_with(options: &RedisOptions) -> Result<Self, ServerError> {
+        let program = program::redis()?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::start_once(&program, options) {
+                // Somebody else took the port in between.
+                Err(error) if options.port.is_none() && tries < PORT_TRIES && is_port_taken(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn start_once(program: &Path, options: &RedisOptions) -> Result<Self, ServerError> {
+        let failed = |action: &str, source| ServerError::Io {
+            server: program.display().to_string(),
+            action: action.to_owned(),
+            source,
+        };
+        let free_port = || port::free(&options.host).map_err(|error| failed("find a free port", error));
+        let directory = tempfile::Builder::new()
+            .prefix("redlock-redis-")
+            .tempdir()
+            .map_err(|error| failed("make a temporary directory", error))?;
+        let server = Self {
+            program: program.to_owned(),
+            port: options.port.map_or_else(free_port, Ok)?,
+            tls_port: options.tls.is_some().then(free_port).transpose()?,
+            options: options.clone(),
+            process: Mutex::new(None),
+            directory,
+        };
+        server.launch(&mut server.process())?;
+        Ok(server)
+    }
+
+    /// The port; it stays the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.options.host, self.port)
+    }
+
+    /// `redis://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address())
+    }
+
+    /// `rediss://127.0.0.1:PORT` of the TLS port, if there is one.
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("rediss://{}:{port}", self.options.host))
+    }
+
+    /// The directory in which it keeps its files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process id; none after [`kill`](Self::kill).
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(ServerProcess::pid)
+    }
+
+    /// Whether the process lives; a paused one does.
+    pub fn is_running(&self) -> bool {
+        self.process().as_ref().is_some_and(|process| process.is_running().unwrap_or(false))
+    }
+
+    /// Kills the process as a crash would (SIGKILL) and returns once it is gone. Without effect on a dead one.
+    pub fn kill(&self) {
+        self.process().take();
+    }
+
+    /// Freezes the process (SIGSTOP) and returns once it stands still: the kernel still takes connections for it.
+    ///
+    /// # Errors
+    /// [`ServerError::NotRunning`] after a kill.
+    pub fn pause(&self) -> Result<(), ServerError> {
+        self.with_process("pause", ServerProcess::pause)
+    }
+
+    /// Lets a paused process go on (SIGCONT): it runs what has queued up meanwhile.
+    ///
+    /// # Errors
+    /// [`ServerError::NotRunning`] after a kill.
+    pub fn resume(&self) -> Result<(), ServerError> {
+        self.with_process("resume", ServerProcess::resume)
+    }
+
+    /// Kills the process if it lives and starts a new one on the same port with the same files.
+    ///
+    /// # Errors
+    /// As [`RedisOptions::start`]; the server is dead then.
+    pub fn restart(&self) -> Result<(), ServerError> {
+        let mut process = self.process();
+        process.take();
+        self.launch(&mut process)
+    }
+
+    /// Sends one command on a connection of its own and waits up to 5 s for the answer.
+    ///
+    /// # Errors
+    /// [`ServerError::Refused`] if the server answers with an error, [`ServerError::Io`] without an answer in time.
+    pub fn command(&self, command: &[&str]) -> Result<Reply, ServerError> {
+        self.command_within(COMMAND_LIMIT, command)
+    }
+
+    /// As [`command`](Self::command), with a limit of one's own for every wait.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn command_within(&self, limit: Duration, command: &[&str]) -> Result<Reply, ServerError> {
+        let name = command.first().copied().unwrap_or_default();
+        let reply =
+            self.call(limit, command).map_err(|error| self.failed(&format!("run `{name}`"), error))?;
+        match reply {
+            Reply::Error(message) => {
+                Err(ServerError::Refused { server: self.name(), command: name.to_owned(), message })
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    /// The names of all keys, sorted.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn keys(&self) -> Result<Vec<String>, ServerError> {
+        let mut keys = self.command(&["KEYS", "*"])?.texts();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    fn call(&self, limit: Duration, command: &[&str]) -> io::Result<Reply> {
+        let mut connection = Connection::open(&self.address(), limit)?;
+        if let Some(password) = self.options.password()
+            && let error @ Reply::Error(_) = connection.call(&["AUTH", password])?
+        {
+            return Ok(error);
+        }
+        connection.call(command)
+    }
+
+    /// Starts the process and waits until it is ready; leaves none behind if it does not get there.
+    fn launch(&self, process: &mut Option<ServerProcess>) -> Result<(), ServerError> {
+        let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
+        let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.options.command_line(self.port, self.tls_port))
+            .current_dir(self.directory())
+            .stdout(log)
+            .stderr(errors);
+        let started = ServerProcess::spawn(&mut command, self.directory())
+            .map_err(|error| self.failed("start the process", error))?;
+        self.wait_until_ready(&started)?;
+        *process = Some(started);
+        Ok(())
+    }
+
+    /// The server's own log tells that it is ready: no password is needed, and a stranger on the port is not mistaken
+    /// for it.
+    fn wait_until_ready(&self, process: &ServerProcess) -> Result<(), ServerError> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let running = process.is_running().map_err(|error| self.failed("watch the process", error))?;
+            if self.log().contains("Ready to accept connections") {
+                return Ok(());
+            }
+            if !running {
+                return Err(self.not_started("the process ended".to_owned()));
+            }
+            if Instant::now() >= deadline {
+                return Err(self.not_started(format!("it was not ready within {START_LIMIT:?}")));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn with_process(
+        &self,
+        action: &str,
+        run: impl FnOnce(&ServerProcess) -> io::Result<()>,
+    ) -> Result<(), ServerError> {
+        match &*self.process() {
+            Some(process) => run(process).map_err(|error| self.failed(action, error)),
+            None => Err(ServerError::NotRunning { server: self.name() }),
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<ServerProcess>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory().join("server.log")
+    }
+
+    fn log(&self) -> String {
+        fs::read(self.log_file())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        format!("redis on {}", self.address())
+    }
+
+    fn failed(&self, action: &str, source: io::Error) -> ServerError {
+        ServerError::Io { server: self.name(), action: action.to_owned(), source }
+    }
+
+    fn not_started(&self, reason: String) -> ServerError {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+        ServerError::NotStarted { server: self.name(), reason, log }
+    }
+}
+
+impl fmt::Debug for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisServer")
+            .field("address", &self.address())
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_port_taken(error: &ServerError) -> bool {
+    matches!(error, ServerError::NotStarted { log, .. } if log.contains("already in use"))
+}
