@@ -62,8 +62,8 @@
 //! A **duration** is a string of one or more decimal numbers, each with a unit: `"500ms"`, `"1.5s"`, `"1m30s"`. Units are
 //! ns, us (or µs), ms, s, m, h and d. A bare integer is nanoseconds, as in due.
 //!
-//! A **file** whose path is relative is looked for from the folder of the configuration file, wherever the process
-//! runs.
+//! A **file** whose path is relative is looked for from the folder of the configuration file, not from the
+//! working directory of the process.
 //!
 //! # Environment
 //! | variable | meaning |
@@ -92,7 +92,7 @@
 //!     db = 0
 //!     username = ""
 //!     password = ""
-//!     # Relative to this file. With one of them, write rediss:// above.
+//!     ## Relative to this file. With one of them, write rediss:// above.
 //!     caFile = ""
 //!     certFile = ""
 //!     keyFile = ""
@@ -134,6 +134,7 @@ mod document;
 mod duration;
 mod environment;
 mod error;
+mod nodes;
 mod secret;
 mod store;
 mod timing;

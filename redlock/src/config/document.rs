@@ -65,6 +65,13 @@ impl<'a> Table<'a> {
         Some(Entry::new(self.document, &self.name, key, value))
     }
 
+    /// A string that is there and not empty: due writes `""` for "not set".
+    pub(super) fn filled(&self, key: &str) -> Result<Option<(Entry<'_>, &str)>, ConfigError> {
+        let Some(entry) = self.get(key) else { return Ok(None) };
+        let text = entry.text()?;
+        Ok((!text.is_empty()).then_some((entry, text)))
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.entries.iter().map(|(key, value)| Entry::new(self.document, &self.name, key, value))
     }

@@ -12,7 +12,11 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ConfigError {
+pub struct ConfigError(Box<Report>);
+
+/// Boxed, so that a `Result` with it stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Report {
     kind: ConfigErrorKind,
     origin: String,
     line: Option<usize>,
@@ -57,7 +61,7 @@ pub enum ConfigErrorKind {
 impl ConfigError {
     /// `origin` is the file or the environment variable; `problem` says what was expected and holds no secret.
     pub(super) fn new(kind: ConfigErrorKind, origin: &str, problem: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Report {
             kind,
             origin: origin.to_owned(),
             line: None,
@@ -65,71 +69,71 @@ impl ConfigError {
             key: None,
             found: None,
             problem: problem.into(),
-        }
+        }))
     }
 
     pub(super) fn on_line(mut self, line: usize) -> Self {
-        self.line = Some(line);
+        self.0.line = Some(line);
         self
     }
 
     pub(super) fn in_table(mut self, table: &str) -> Self {
-        self.table = Some(table.to_owned());
+        self.0.table = Some(table.to_owned());
         self
     }
 
     pub(super) fn at_key(mut self, key: &str) -> Self {
-        self.key = Some(key.to_owned());
+        self.0.key = Some(key.to_owned());
         self
     }
 
     /// The value as it may be printed: never that of a password or of a URL.
     pub(super) fn with_found(mut self, found: String) -> Self {
-        self.found = Some(found);
+        self.0.found = Some(found);
         self
     }
 
     /// What kind of error it is.
     pub fn kind(&self) -> ConfigErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The file, or the environment variable, that it was found in.
     pub fn origin(&self) -> &str {
-        &self.origin
+        &self.0.origin
     }
 
     /// The line in the file, counted from 1, where it is known.
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.0.line
     }
 
     /// The key, where it is about one.
     pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+        self.0.key.as_deref()
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)?;
-        if let Some(line) = self.line {
+        f.write_str(&self.0.origin)?;
+        if let Some(line) = self.0.line {
             write!(f, ":{line}")?;
         }
         f.write_str(":")?;
-        if let Some(table) = &self.table {
+        if let Some(table) = &self.0.table {
             write!(f, " [{table}]")?;
         }
-        if let Some(key) = &self.key {
+        if let Some(key) = &self.0.key {
             write!(f, " {key}")?;
         }
-        if let Some(found) = &self.found {
+        if let Some(found) = &self.0.found {
             write!(f, " = {found}")?;
         }
-        if self.table.is_some() || self.key.is_some() {
+        if self.0.table.is_some() || self.0.key.is_some() {
             f.write_str(":")?;
         }
-        write!(f, " {}", self.problem)
+        write!(f, " {}", self.0.problem)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::address::{Address, InvalidAddress, NodeUrl};
+use super::address::{Address, NodeUrl};
 use super::document::Table;
 use super::error::{ConfigError, ConfigErrorKind};
+use super::nodes::{self, NodesError};
 use super::secret::Password;
 use super::tls::TlsFiles;
-use crate::Quorum;
 
 /// A table that `[lock]` may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Store {
         Ok(match backend {
             Backend::Redlock => {
                 let access = RedisAccess::read(table, prefix, folder)?;
-                Self::Redlock { nodes: read_nodes(table, &access)?, access }
+                Self::Redlock { nodes: nodes::read(table, &access)?, access }
             }
             Backend::Redis => {
                 // The client's own retries, as due has them; ours are off, for a request that is repeated behind the
@@ -118,7 +118,7 @@ impl Store {
             prefix: Backend::Redlock.default_prefix().to_owned(),
             tls: None,
         };
-        Ok(Self::Redlock { nodes: nodes(urls.iter().copied(), &access)?, access })
+        Ok(Self::Redlock { nodes: nodes::parse(urls.iter().copied(), &access)?, access })
     }
 }
 
@@ -135,22 +135,17 @@ impl RedisAccess {
 
 impl Credentials {
     fn read(table: &Table<'_>) -> Result<Option<Self>, ConfigError> {
-        let text = |key| match table.get(key) {
-            Some(entry) => Ok(Some(entry.text()?).filter(|text| !text.is_empty())),
-            None => Ok(None),
-        };
-        match (text("username")?, text("password")?) {
-            (_, None) => match table.get("username") {
-                Some(entry) if !entry.text()?.is_empty() => Err(entry.error(
-                    ConfigErrorKind::Incomplete,
-                    "there is a username but no password, so that nobody would be logged in; give both \
-                     (a user without a password, nopass, accepts any)",
-                )),
-                _ => Ok(None),
-            },
-            (username, Some(password)) => {
-                Ok(Some(Self { username: username.map(str::to_owned), password: Password::new(password) }))
-            }
+        match (table.filled("username")?, table.filled("password")?) {
+            (None, None) => Ok(None),
+            (Some((entry, _)), None) => Err(entry.error(
+                ConfigErrorKind::Incomplete,
+                "there is a username but no password, so that nobody would be logged in; give both \
+                 (a user without a password, nopass, accepts any)",
+            )),
+            (username, Some((_, password))) => Ok(Some(Self {
+                username: username.map(|(_, username)| username.to_owned()),
+                password: Password::new(password),
+            })),
         }
     }
 }
@@ -182,77 +177,5 @@ fn read_address(table: &Table<'_>) -> Result<Address, ConfigError> {
                 several.len()
             ),
         )),
-    }
-}
-
-/// The nodes of `[lock.redlock]`.
-fn read_nodes(table: &Table<'_>, access: &RedisAccess) -> Result<Vec<NodeUrl>, ConfigError> {
-    let Some(entry) = table.get("nodes") else {
-        let problem = "there are no nodes; expected nodes = [\"redis://host:port\", ...], five of them tolerate \
-                       two failures";
-        return Err(table.error(ConfigErrorKind::Incomplete, problem).at_key("nodes"));
-    };
-    let texts = entry.texts()?;
-    nodes(texts.iter().map(|&(text, _)| text), access).map_err(|problem| {
-        let line = problem.position().and_then(|position| texts.get(position - 1));
-        let error = entry.error(problem.kind(), problem.to_string());
-        line.map(|&(_, line)| error.clone().on_line(line)).unwrap_or(error)
-    })
-}
-
-fn nodes<'a>(texts: impl Iterator<Item = &'a str>, access: &RedisAccess) -> Result<Vec<NodeUrl>, NodesError> {
-    let mut nodes: Vec<NodeUrl> = Vec::new();
-    let same_place = |a: &NodeUrl, b: &NodeUrl| {
-        a.address == b.address && a.db.unwrap_or(access.db) == b.db.unwrap_or(access.db)
-    };
-    for (position, text) in (1..).zip(texts) {
-        let node = NodeUrl::parse(text, access.tls.is_some())
-            .map_err(|problem| NodesError::Invalid { position, problem })?;
-        if access.tls.is_some() && !node.tls {
-            return Err(NodesError::PlainText { position, node: node.to_string() });
-        }
-        if let Some(earlier) = nodes.iter().position(|earlier| same_place(earlier, &node)) {
-            let nodes = (nodes[earlier].to_string(), node.to_string());
-            return Err(NodesError::Duplicate { positions: (earlier + 1, position), nodes });
-        }
-        nodes.push(node);
-    }
-    Quorum::majority(nodes.len())?;
-    Ok(nodes)
-}
-
-/// What is wrong with a list of nodes. Positions count from 1. No URL is repeated with its credentials.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NodesError {
-    #[error("node {position}: {problem}")]
-    Invalid { position: usize, problem: InvalidAddress },
-    #[error(
-        "node {position}: {node} asks for plain text, but caFile or certFile is set; write rediss:// or host:port"
-    )]
-    PlainText { position: usize, node: String },
-    #[error(
-        "nodes {} and {} are the same: {} and {}; one server has one vote",
-        positions.0, positions.1, nodes.0, nodes.1
-    )]
-    Duplicate { positions: (usize, usize), nodes: (String, String) },
-    #[error(transparent)]
-    Number(#[from] crate::InvalidQuorum),
-}
-
-impl NodesError {
-    pub(super) fn kind(&self) -> ConfigErrorKind {
-        match self {
-            Self::Duplicate { .. } => ConfigErrorKind::DuplicateNodes,
-            _ => ConfigErrorKind::InvalidValue,
-        }
-    }
-
-    /// The node that it is about.
-    fn position(&self) -> Option<usize> {
-        match *self {
-            Self::Invalid { position, .. } | Self::PlainText { position, .. } => Some(position),
-            Self::Duplicate { positions: (_, position), .. } => Some(position),
-            Self::Number(_) => None,
-        }
     }
 }

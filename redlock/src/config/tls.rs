@@ -26,31 +26,18 @@ pub(crate) struct TlsIdentity {
 impl TlsFiles {
     /// `None` if no file is named. One that is named must be readable: TLS is never left out in silence.
     pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<Option<Self>, ConfigError> {
-        let ca = named(table, "caFile")?;
-        let identity = match (named(table, "certFile")?, named(table, "keyFile")?) {
-            (Some(cert), Some(key)) => Some((cert, key)),
+        let ca = table.filled("caFile")?;
+        let identity = match (table.filled("certFile")?, table.filled("keyFile")?) {
             (None, None) => None,
-            (Some(cert), None) => return Err(lonely(&cert, "keyFile")),
-            (None, Some(key)) => return Err(lonely(&key, "certFile")),
-        };
-        if ca.is_none() && identity.is_none() {
-            return Ok(None);
-        }
-        let identity = match identity {
-            Some((cert, key)) => {
-                Some(TlsIdentity { cert: readable(&cert, folder)?, key: readable(&key, folder)? })
+            (Some((cert, _)), None) => return Err(lonely(&cert, "keyFile")),
+            (None, Some((key, _))) => return Err(lonely(&key, "certFile")),
+            (Some(cert), Some(key)) => {
+                Some(TlsIdentity { cert: readable(cert, folder)?, key: readable(key, folder)? })
             }
-            None => None,
         };
-        Ok(Some(Self { ca: ca.map(|ca| readable(&ca, folder)).transpose()?, identity }))
-    }
-}
-
-/// The entry of a file; an empty name means that there is none, as in due.
-fn named<'t>(table: &'t Table<'_>, key: &str) -> Result<Option<Entry<'t>>, ConfigError> {
-    match table.get(key) {
-        Some(entry) if !entry.text()?.is_empty() => Ok(Some(entry)),
-        _ => Ok(None),
+        let ca = ca.map(|ca| readable(ca, folder)).transpose()?;
+        let is_on = ca.is_some() || identity.is_some();
+        Ok(is_on.then_some(Self { ca, identity }))
     }
 }
 
@@ -59,8 +46,8 @@ fn lonely(entry: &Entry<'_>, missing: &str) -> ConfigError {
     entry.error(ConfigErrorKind::Incomplete, problem)
 }
 
-fn readable(entry: &Entry<'_>, folder: &Path) -> Result<PathBuf, ConfigError> {
-    let path = folder.join(entry.text()?);
+fn readable((entry, name): (Entry<'_>, &str), folder: &Path) -> Result<PathBuf, ConfigError> {
+    let path = folder.join(name);
     check(&path).map_err(|error| {
         let shown = quoted(&path.display().to_string());
         entry.error(ConfigErrorKind::File, format!("cannot read the file {shown}: {error}"))

@@ -56,14 +56,13 @@ fn a_quorum_has_defaults_of_its_own() {
 #[test]
 fn every_key_reaches_its_setting() {
     let (nodes, access) = redlock(
-        r#"[lock.redlock]
+        r##"[lock.redlock]
         nodes = ["redis://a", "rediss://u:p@b:7000/2", "c:6380"]
         db = 1
         username = "app"
         password = "hunter2"
-        prefix = """#
-            .replace("\"\"", "\"\"\n")
-            .as_str(),
+        prefix = ""
+        "##,
     );
     assert_eq!(nodes.len(), 3);
     assert_eq!(nodes[1].expose(), "rediss://u:p@b:7000/2");

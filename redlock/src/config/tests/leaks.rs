@@ -57,6 +57,18 @@ fn a_password_in_the_environment_appears_in_no_error() {
     }
 }
 
+#[test]
+fn deep_nesting_is_refused_and_does_not_exhaust_the_stack() {
+    for text in [
+        format!("x = {}", "[".repeat(100_000)),
+        format!("x = {}", "{ a = ".repeat(100_000)),
+        format!("{}x = 1", "a.".repeat(100_000)),
+        format!("[{}x]", "a.".repeat(100_000)),
+    ] {
+        assert!(load(&text).is_err());
+    }
+}
+
 /// Lines that a configuration may have, well formed or not. The secret is only ever where a password is.
 fn line() -> impl Strategy<Value = String> {
     let key = prop::sample::select(
@@ -72,7 +84,7 @@ fn line() -> impl Strategy<Value = String> {
         any::<f64>().prop_map(|n| format!("{n:?}")),
         "'[ -&(-~]{0,12}'",
         "[0-9]{1,4}(ms|s|m|parsecs)".prop_map(|text| format!("'{text}'")),
-        "'(redis|rediss|x)://[a-z0-9:@/\\[\\]]{0,12}hunter2@[a-z0-9:/\\[\\]]{0,8}'"
+        "'(redis|rediss|x)://[a-z0-9:@/?#\\[\\]]{0,12}hunter2@[a-z0-9:/\\[\\]]{0,8}'"
             .prop_map(|url| format!("[{url}, 'a:1']")),
         Just("[".to_owned()),
         Just("1979-05-27".to_owned()),

@@ -162,12 +162,12 @@ fn several_tables_need_a_default_that_exists() {
     );
     check(
         &format!("lock.default = 'redlock'\n{two}"),
-        ConfigErrorKind::NoBackend,
+        ConfigErrorKind::InvalidValue,
         "etc.toml:1: [lock] default = \"redlock\": there is no table [lock.redlock], only [lock.memory], [lock.redis]",
     );
     check(
         "[lock]\ndefault = 'redis'",
-        ConfigErrorKind::NoBackend,
+        ConfigErrorKind::InvalidValue,
         "etc.toml:2: [lock] default = \"redis\": there is no table [lock.redis]",
     );
     check(
