@@ -1,1 +1,256 @@
-//! Configuration.
+//! The configuration: a TOML file, or environment variables.
+//!
+//! A file has one table for each place where locks can be kept, below `[lock]`. A file of the Go framework *due* loads as
+//! it is, with the same meaning; where due takes something in silence that would leave a lock unsafe (a duration that does
+//! not parse, a certificate without its key, a pause of zero), this is an error here. Other tables of the same file,
+//! such as `[log]`, belong to the application and are not looked at.
+//!
+//! # Tables
+//! | table | the locks are kept in |
+//! |---|---|
+//! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
+//! | `[lock.redis]` | one Redis, as due uses it |
+//! | `[lock.memory]` | this process alone |
+//!
+//! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
+//! keys alone. A single table needs no `default`.
+//!
+//! # Keys
+//! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile` and
+//! `keyFile`.
+//!
+//! Every table has:
+//!
+//! | key | type | default in `[lock.redlock]` | elsewhere | range | meaning |
+//! |---|---|---|---|---|---|
+//! | `prefix` | string | `"redlock"` | `"due:lock"` | any | The key of a lock in the store is `prefix:name`, or `name` where the prefix is empty. |
+//! | `expiration` | duration | `"10s"` | `"3s"` | 10 ms to 365 days, at most `maxExpiration` | TTL of a lock that states none. A guard renews it by itself. |
+//! | `maxExpiration` | duration | the larger of `expiration` and 30 s | same | 10 ms to 365 days | The longest TTL that is accepted. |
+//! | `nodeTimeout` | duration | TTL / 20, within 50 ms and 500 ms | same | from 1 ms; never more than the TTL is used | How long a node may take to answer. |
+//! | `driftFactor` | number | 0.01 | same | 0 to 0.5 | The share of a TTL set aside for clocks that run at different rates; at least twice the rate error of one clock. |
+//! | `acquireInterval` | duration | `"20ms"` | same | from 1 ms | About how often a waiting contender asks again. |
+//! | `acquireMaxRetries` | integer | 0 | same | up to 4294967295 | How many times a failed attempt is repeated: N retries are N + 1 attempts. 0 or less: without limit. |
+//! | `acquireTimeout` | duration | none | same | from 1 ms | How long an acquisition waits. |
+//! | `renewLimit` | duration | none | same | from 1 ms | How long a guard is renewed after it was acquired; without it as long as the guard lives. |
+//!
+//! `[lock.redlock]` and `[lock.redis]` have these besides. In `[lock.redlock]` they hold for every node, except where its
+//! URL says otherwise: a URL's database goes before `db`, and a URL that has a user or a password goes before `username` and
+//! `password` together.
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `db` | integer | 0 | 0 to 255 | The database. |
+//! | `username` | string | none | needs `password` | The ACL user; without it Redis' default user. |
+//! | `password` | string | none | any | The password. It appears in no error message and in no log. |
+//! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities that may have signed the server's certificate. |
+//! | `certFile` | string | none | a readable file, needs `keyFile` | Switches TLS on: PEM file of the client's certificate. |
+//! | `keyFile` | string | none | a readable file, needs `certFile` | PEM file of the client's private key. |
+//!
+//! `[lock.redlock]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `nodes` | array of strings | none | 1 to 63, all different | The masters: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `host:port`. The port is 6379 by default. With `caFile` or `certFile`, `host:port` has TLS and `redis://` is an error; `rediss://` without them trusts the system's roots. |
+//!
+//! `[lock.redis]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `addrs` | array of strings | `["127.0.0.1:6379"]` | one | `host:port`. Several mean a Redis Cluster, which is not supported yet: independent masters belong into `[lock.redlock]`. |
+//! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
+//!
+//! A **duration** is a string of one or more decimal numbers, each with a unit: `"500ms"`, `"1.5s"`, `"1m30s"`. Units are
+//! ns, us (or µs), ms, s, m, h and d. A bare integer is nanoseconds, as in due.
+//!
+//! A **file** whose path is relative is looked for from the folder of the configuration file, not from the
+//! working directory of the process.
+//!
+//! # Environment
+//! | variable | meaning |
+//! |---|---|
+//! | `REDLOCK_CONFIG` | The path of a configuration file. |
+//! | `REDLOCK_NODES` | URLs as in `nodes`, separated by commas or spaces; all else as `[lock.redlock]` has it by default. A comma or space within a password is percent-encoded. |
+//!
+//! Both at once are an error, and so is one that is set but empty.
+//!
+//! # Example
+//! ```
+//! use std::path::Path;
+//!
+//! let text = r#"
+//! [lock]
+//!     default = "redlock"
+//!
+//! [lock.redlock]
+//!     nodes = [
+//!         "redis://10.0.0.1:6379",
+//!         "redis://10.0.0.2:6379",
+//!         "redis://10.0.0.3:6379/1",
+//!         "redis://lock:s3cret@10.0.0.4:6379",
+//!         "10.0.0.5:6379",
+//!     ]
+//!     db = 0
+//!     username = ""
+//!     password = ""
+//!     ## Relative to this file. With one of them, write rediss:// above.
+//!     caFile = ""
+//!     certFile = ""
+//!     keyFile = ""
+//!     prefix = "redlock"
+//!     expiration = "10s"
+//!     maxExpiration = "30s"
+//!     nodeTimeout = "500ms"
+//!     driftFactor = 0.01
+//!     acquireInterval = "20ms"
+//!     acquireMaxRetries = 0
+//!     acquireTimeout = "1m30s"
+//!     renewLimit = "1h"
+//!
+//! [lock.redis]
+//!     addrs = ["127.0.0.1:6379"]
+//!     maxRetries = 3
+//!     expiration = "3s"
+//!
+//! [lock.memory]
+//!     prefix = ""
+//! "#;
+//! let config = redlock::config::Config::from_toml_str(text, Path::new("etc/etc.toml"))?;
+//!
+//! let error = redlock::config::Config::from_toml_str(
+//!     "[lock.redis]\nexpiration = \"3 parsecs\"",
+//!     Path::new("etc.toml"),
+//! )
+//! .unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "etc.toml:2: [lock.redis] expiration = \"3 parsecs\": \
+//!      expected a duration such as \"3s\" or \"500ms\" (units ns, us, ms, s, m, h, d)",
+//! );
+//! # Ok::<(), redlock::config::ConfigError>(())
+//! ```
+
+mod address;
+mod document;
+mod duration;
+mod environment;
+mod error;
+mod nodes;
+mod secret;
+mod store;
+mod timing;
+mod tls;
+mod unknown;
+
+use std::path::Path;
+
+pub(crate) use address::{Address, NodeUrl};
+use document::{Document, Table};
+pub use error::{ConfigError, ConfigErrorKind};
+pub(crate) use secret::Password;
+use store::Backend;
+pub(crate) use store::{Credentials, RedisAccess, Store};
+pub(crate) use tls::{TlsFiles, TlsIdentity};
+
+use crate::settings::Settings;
+
+/// A configuration that has been read and checked: where the locks are kept, and how they are acquired.
+///
+/// Nothing has been connected to. `Debug` shows no password.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+}
+
+impl Config {
+    /// Reads a file. Blocks the thread while it reads.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot be read, or anything in it is not as the [module](self) says.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let origin = path.display().to_string();
+            ConfigError::new(ConfigErrorKind::Unreadable, &origin, format!("cannot read the file: {error}"))
+        })?;
+        Self::from_toml_str(&text, path)
+    }
+
+    /// Reads the text of a file. `origin` is that file's path: error messages name it, and relative paths in the text
+    /// begin in its folder. It need not exist. Blocks the thread while the TLS files are checked.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if anything in it is not as the [module](self) says.
+    pub fn from_toml_str(text: &str, origin: &Path) -> Result<Self, ConfigError> {
+        let folder = origin.parent().unwrap_or(Path::new(""));
+        let origin = origin.display().to_string();
+        let document = Document { origin: &origin, text };
+        let entries = document.parse()?;
+        let Some(lock) = Table::top(&document, &entries, "lock")? else {
+            let problem = format!("there is no table [lock]; expected one of {}", unknown::tables());
+            return Err(document.error(ConfigErrorKind::NoBackend, problem));
+        };
+        let (backend, table) = choose(&lock, tables(&lock)?)?;
+        Ok(Self { settings: timing::read(&table, backend)?, store: Store::read(&table, backend, folder)? })
+    }
+
+    /// Reads what `REDLOCK_CONFIG` or `REDLOCK_NODES` says; `None` if neither is set. Blocks the thread while it reads a
+    /// file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if both are set, one is empty, or it is not as the [module](self) says.
+    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+        environment::load(|name| std::env::var_os(name))
+    }
+}
+
+/// The tables of `[lock]`, none of which has a key that it should not have.
+fn tables<'t>(lock: &'t Table<'_>) -> Result<Vec<(Backend, Table<'t>)>, ConfigError> {
+    let mut tables = Vec::new();
+    for entry in lock.entries() {
+        match Backend::from_name(entry.key) {
+            Some(backend) => {
+                let table = entry.table()?;
+                unknown::refuse_keys(&table, backend)?;
+                tables.push((backend, table));
+            }
+            None if entry.key == "default" => {}
+            None if entry.is_table() => return Err(unknown::table(&entry)),
+            None => return Err(unknown::key(&entry, &["default"])),
+        }
+    }
+    Ok(tables)
+}
+
+/// The table that `default` names, or the only one.
+fn choose<'t>(
+    lock: &Table<'_>,
+    mut tables: Vec<(Backend, Table<'t>)>,
+) -> Result<(Backend, Table<'t>), ConfigError> {
+    let names: Vec<_> = tables.iter().map(|(backend, _)| format!("[lock.{}]", backend.name())).collect();
+    if let Some(entry) = lock.get("default") {
+        let name = entry.text()?;
+        let chosen = tables.into_iter().find(|(backend, _)| backend.name() == name);
+        return chosen.ok_or_else(|| match (Backend::from_name(name), names.as_slice()) {
+            (None, _) => entry.invalid(format!("there is no such table; known are {}", unknown::tables())),
+            (Some(_), []) => entry.invalid(format!("there is no table [lock.{name}]")),
+            (Some(_), _) => {
+                entry.invalid(format!("there is no table [lock.{name}], only {}", names.join(", ")))
+            }
+        });
+    }
+    match (tables.pop(), tables.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(lock.error(
+            ConfigErrorKind::NoBackend,
+            format!("there is no table of a backend; expected one of {}", unknown::tables()),
+        )),
+        (Some((backend, _)), false) => Err(lock.error(
+            ConfigErrorKind::SeveralBackends,
+            format!("there are {}; pick one with default = \"{}\"", names.join(" and "), backend.name()),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

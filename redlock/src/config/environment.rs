@@ -1,0 +1,39 @@
+//! The environment variables that stand for a configuration.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::error::{ConfigError, ConfigErrorKind};
+use super::store::{Backend, Store};
+use super::{Config, timing};
+
+const CONFIG: &str = "REDLOCK_CONFIG";
+const NODES: &str = "REDLOCK_NODES";
+
+/// What the variables say, as `lookup` finds them.
+pub(super) fn load(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<Config>, ConfigError> {
+    match (lookup(CONFIG), lookup(NODES)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(error(CONFIG, format!("{NODES} is set too; set only one of them"))),
+        // Set and empty is a mistake in whatever has set it, and must not mean "without a configuration".
+        (Some(path), None) if path.is_empty() => {
+            Err(error(CONFIG, "it is set but empty; expected the path of a file"))
+        }
+        (Some(path), None) => Config::from_file(Path::new(&path)).map(Some),
+        (None, Some(urls)) => from_nodes(&urls).map(Some),
+    }
+}
+
+fn from_nodes(urls: &OsString) -> Result<Config, ConfigError> {
+    // The text is not repeated: it may hold passwords.
+    let text = urls.to_str().ok_or_else(|| error(NODES, "it is not UTF-8"))?;
+    let urls: Vec<&str> =
+        text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty()).collect();
+    let store = Store::from_urls(&urls)
+        .map_err(|problem| ConfigError::new(problem.kind(), NODES, problem.to_string()))?;
+    Ok(Config { store, settings: timing::defaults(Backend::Redlock) })
+}
+
+fn error(variable: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Environment, variable, problem)
+}

@@ -1,0 +1,203 @@
+//! What a configuration means.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::DriftFactor;
+use crate::id::Ttl;
+
+const DUE: &str = include_str!("../due-etc.toml");
+
+fn plain_access(prefix: &str) -> RedisAccess {
+    RedisAccess { db: 0, credentials: None, prefix: prefix.to_owned(), tls: None }
+}
+
+fn settings(seconds: u64) -> Settings {
+    Settings::new(Ttl::new(Duration::from_secs(seconds)).unwrap())
+}
+
+#[test]
+fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
+    let config = load(DUE).unwrap();
+    let address = Address { host: "127.0.0.1".to_owned(), port: 6379 };
+    assert_eq!(config.store, Store::Redis { address, access: plain_access("due:lock") });
+    assert_eq!(config.settings, settings(3));
+    assert_eq!(config.settings.acquire_interval, Duration::from_millis(20));
+    assert_eq!(config.settings.max_retries, None);
+    assert_eq!(config.settings.max_ttl.get(), Duration::from_secs(30));
+}
+
+#[test]
+fn an_empty_table_means_the_defaults_of_due() {
+    assert_eq!(load("[lock.redis]").unwrap(), load(DUE).unwrap());
+    let memory = load("[lock.memory]").unwrap();
+    assert_eq!(memory.store, Store::Memory { prefix: "due:lock".to_owned() });
+    assert_eq!(memory.settings, settings(3));
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_do_no_harm() {
+    let text = format!("\u{feff}{}", DUE.replace('\n', "\r\n"));
+    assert_eq!(load(&text).unwrap(), load(DUE).unwrap());
+}
+
+#[test]
+fn a_quorum_has_defaults_of_its_own() {
+    let config = load("[lock.redlock]\nnodes = ['10.0.0.1:6379']").unwrap();
+    assert_eq!(config.settings, settings(10));
+    let (nodes, access) = redlock("[lock.redlock]\nnodes = ['10.0.0.1:6379']");
+    assert_eq!(access, plain_access("redlock"));
+    assert_eq!(nodes.iter().map(NodeUrl::expose).collect::<Vec<_>>(), ["redis://10.0.0.1:6379"]);
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let (nodes, access) = redlock(
+        r##"[lock.redlock]
+        nodes = ["redis://a", "rediss://u:p@b:7000/2", "c:6380"]
+        db = 1
+        username = "app"
+        password = "hunter2"
+        prefix = ""
+        "##,
+    );
+    assert_eq!(nodes.len(), 3);
+    assert_eq!(nodes[1].expose(), "rediss://u:p@b:7000/2");
+    assert_eq!((nodes[0].db, nodes[1].db), (None, Some(2)));
+    assert_eq!((nodes[0].has_credentials, nodes[1].has_credentials), (false, true));
+    assert_eq!((access.db, access.prefix.as_str()), (1, ""));
+    let credentials = access.credentials.unwrap();
+    assert_eq!(credentials.username.as_deref(), Some("app"));
+    assert_eq!(credentials.password.expose(), "hunter2");
+
+    let timing = load(
+        r#"[lock.memory]
+        expiration = "1m30s"
+        maxExpiration = "2m"
+        nodeTimeout = 70_000_000
+        driftFactor = 0.05
+        acquireInterval = "1.5ms"
+        acquireMaxRetries = 7
+        acquireTimeout = "5s"
+        renewLimit = "1d"
+        "#,
+    );
+    let expected = Settings {
+        max_ttl: Ttl::new(Duration::from_secs(120)).unwrap(),
+        node_timeout: Some(Duration::from_millis(70)),
+        drift_factor: DriftFactor::new(0.05).unwrap(),
+        acquire_interval: Duration::from_micros(1500),
+        max_retries: Some(7),
+        wait_limit: Some(Duration::from_secs(5)),
+        renew_limit: Some(Duration::from_secs(86_400)),
+        ..settings(90)
+    };
+    assert_eq!(timing.unwrap().settings, expected);
+}
+
+#[test]
+fn a_bare_integer_is_nanoseconds() {
+    assert_eq!(load("[lock.redis]\nexpiration = 3_000_000_000").unwrap(), load("[lock.redis]").unwrap());
+}
+
+#[test]
+fn a_drift_factor_may_be_written_as_an_integer() {
+    let config = load("[lock.redis]\ndriftFactor = 0").unwrap();
+    assert_eq!(config.settings.drift_factor, DriftFactor::new(0.0).unwrap());
+}
+
+#[test]
+fn no_retries_below_one_means_without_limit() {
+    for retries in ["0", "-1", "-9223372036854775808"] {
+        let config = load(&format!("[lock.redis]\nacquireMaxRetries = {retries}")).unwrap();
+        assert_eq!(config.settings.max_retries, None, "{retries}");
+    }
+}
+
+#[test]
+fn the_longest_ttl_follows_an_expiration_above_its_default() {
+    let config = load("[lock.redis]\nexpiration = '5m'").unwrap();
+    assert_eq!(config.settings.max_ttl.get(), Duration::from_secs(300));
+}
+
+#[test]
+fn default_picks_one_of_several_tables_and_the_others_need_not_be_usable() {
+    let text =
+        "[lock]\ndefault = 'memory'\n[lock.memory]\n[lock.redis]\naddrs = ['a:1', 'b:2']\ncaFile = 'no'";
+    assert!(matches!(load(text).unwrap().store, Store::Memory { .. }));
+}
+
+#[test]
+fn other_tables_of_the_file_belong_to_the_application() {
+    let text = "debug = true\n[log]\nfile = 'x'\n[lock.redis]\n[cache.redis]\naddrs = [1]";
+    assert_eq!(load(text).unwrap(), load("[lock.redis]").unwrap());
+}
+
+#[test]
+fn tls_files_are_found_from_the_folder_of_the_configuration_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["ca.pem", "cert.pem", "key.pem"] {
+        std::fs::write(folder.path().join(name), "pem").unwrap();
+    }
+    let absolute = folder.path().join("ca.pem");
+    let file = folder.path().join("etc.toml");
+    std::fs::write(
+        &file,
+        format!(
+            "[lock.redis]\ncaFile = '{}'\ncertFile = 'cert.pem'\nkeyFile = './key.pem'",
+            absolute.display()
+        ),
+    )
+    .unwrap();
+    let Store::Redis { access, .. } = Config::from_file(&file).unwrap().store else { panic!("not Redis") };
+    let at = |name: &str| folder.path().join(name);
+    let identity = TlsIdentity { cert: at("cert.pem"), key: at("./key.pem") };
+    assert_eq!(access.tls, Some(TlsFiles { ca: Some(absolute), identity: Some(identity) }));
+}
+
+#[test]
+fn tls_files_of_the_table_make_bare_addresses_speak_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca: PathBuf = folder.path().join("ca.pem");
+    std::fs::write(&ca, "pem").unwrap();
+    let (nodes, _) =
+        redlock(&format!("[lock.redlock]\nnodes = ['a:1', 'rediss://b']\ncaFile = '{}'", ca.display()));
+    assert_eq!(nodes[0].expose(), "rediss://a:1");
+    assert!(nodes.iter().all(|node| node.tls));
+}
+
+#[test]
+fn the_environment_names_nodes_or_a_file_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("etc.toml");
+    std::fs::write(&file, DUE).unwrap();
+
+    let variables = |config: Option<OsString>, nodes: Option<&str>| {
+        let nodes = nodes.map(OsString::from);
+        environment::load(|name| match name {
+            "REDLOCK_CONFIG" => config.clone(),
+            "REDLOCK_NODES" => nodes.clone(),
+            other => panic!("{other} was asked for"),
+        })
+    };
+    assert_eq!(variables(None, None), Ok(None));
+    assert_eq!(variables(Some(file.into_os_string()), None), load(DUE).map(Some));
+    assert_eq!(
+        variables(None, Some(" redis://a:1,redis://b:1/2 , c\n")),
+        load("[lock.redlock]\nnodes = ['redis://a:1', 'redis://b:1/2', 'c']").map(Some)
+    );
+}
+
+#[test]
+fn the_documentation_names_exactly_the_keys_that_are_accepted() {
+    let documented: BTreeSet<_> = include_str!("../../config.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `")?.split('`').next())
+        .filter(|name| !name.starts_with(['[', 'R']))
+        .collect();
+    let own = Backend::ALL.into_iter().flat_map(|backend| backend.own_keys().iter().copied());
+    assert_eq!(documented, own.chain(timing::KEYS).collect::<BTreeSet<_>>());
+}

@@ -1,0 +1,85 @@
+//! The keys that every table has: how locks are acquired, renewed and given up.
+
+use std::time::Duration;
+
+use super::document::{Entry, Table};
+use super::error::ConfigError;
+use super::store::Backend;
+use crate::DriftFactor;
+use crate::id::Ttl;
+use crate::settings::Settings;
+
+/// The keys that are read here, and `prefix`.
+pub(super) const KEYS: [&str; 9] = [
+    "prefix",
+    "expiration",
+    "maxExpiration",
+    "nodeTimeout",
+    "driftFactor",
+    "acquireInterval",
+    "acquireMaxRetries",
+    "acquireTimeout",
+    "renewLimit",
+];
+
+/// The settings of a table that says nothing.
+pub(super) fn defaults(backend: Backend) -> Settings {
+    const REDLOCK: Ttl = Ttl::from_const(Duration::from_secs(10));
+    const DUE: Ttl = Ttl::from_const(Duration::from_secs(3));
+    Settings::new(match backend {
+        Backend::Redlock => REDLOCK,
+        Backend::Redis | Backend::Memory => DUE,
+    })
+}
+
+pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, ConfigError> {
+    let mut settings = match table.get("expiration") {
+        Some(entry) => Settings::new(ttl(&entry)?),
+        None => defaults(backend),
+    };
+    if let Some(entry) = table.get("maxExpiration") {
+        settings.max_ttl = ttl(&entry)?;
+        if settings.max_ttl < settings.ttl {
+            let ttl = settings.ttl.get();
+            return Err(entry.invalid(format!("it is shorter than expiration, which is {ttl:?}")));
+        }
+    }
+    if let Some(entry) = table.get("nodeTimeout") {
+        settings.node_timeout = Some(at_least_1ms(&entry, "")?);
+    }
+    if let Some(entry) = table.get("driftFactor") {
+        settings.drift_factor =
+            DriftFactor::new(entry.number()?).map_err(|problem| entry.invalid(problem.to_string()))?;
+    }
+    if let Some(entry) = table.get("acquireInterval") {
+        settings.acquire_interval = at_least_1ms(&entry, "")?;
+    }
+    if let Some(entry) = table.get("acquireMaxRetries") {
+        settings.max_retries =
+            match entry.integer()? {
+                ..=0 => None,
+                retries => Some(u32::try_from(retries).map_err(|_| {
+                    entry.invalid(format!("expected at most {}, or 0 for no limit", u32::MAX))
+                })?),
+            };
+    }
+    if let Some(entry) = table.get("acquireTimeout") {
+        settings.wait_limit = Some(at_least_1ms(&entry, "; without the key there is no limit")?);
+    }
+    if let Some(entry) = table.get("renewLimit") {
+        settings.renew_limit = Some(at_least_1ms(&entry, "; without the key there is no limit")?);
+    }
+    Ok(settings)
+}
+
+fn ttl(entry: &Entry<'_>) -> Result<Ttl, ConfigError> {
+    Ttl::new(entry.duration()?).map_err(|problem| entry.invalid(problem.to_string()))
+}
+
+fn at_least_1ms(entry: &Entry<'_>, hint: &str) -> Result<Duration, ConfigError> {
+    const SHORTEST: Duration = Duration::from_millis(1);
+    match entry.duration()? {
+        duration if duration < SHORTEST => Err(entry.invalid(format!("it must be at least 1ms{hint}"))),
+        duration => Ok(duration),
+    }
+}
