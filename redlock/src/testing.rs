@@ -1,5 +1,8 @@
 //! For tests, never for production: real servers on this machine, a virtual environment, faults.
 
 pub mod faulty;
+mod real_env;
 pub mod servers;
 pub mod virtual_env;
+
+pub use real_env::real_env;

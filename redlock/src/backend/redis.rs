@@ -1,1 +1,239 @@
-//! Redis.
+//! Redis and Valkey, one master as a node.
+//!
+//! A lock is a plain string key with an owner token and a TTL, as other Redlock clients keep it. Every operation is
+//! one script; everything about the connection (reconnecting, limits, time-outs) is done here, and switched off in
+//! fred.
+
+mod config;
+mod connection;
+mod failure;
+mod identity;
+mod keys;
+mod link;
+mod reply;
+mod scripts;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fred::types::Value;
+use tokio::sync::{oneshot, watch};
+
+pub use config::{RedisConfig, RedisConfigError, TlsFiles};
+
+use connection::{MOST_WAITING, Outcome, Tls, Wish};
+use failure::refused_by_server;
+use link::{Link, Session, Shared};
+use reply::{Answer, Nonsense};
+use scripts::Script;
+
+use crate::env::Env;
+use crate::id::{Instant, LockName, OwnerToken, Ttl};
+use crate::node::clock::NodeClock;
+use crate::node::{
+    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
+    ReleaseRequest, Released, Reply,
+};
+use crate::protections::Protections;
+
+/// One Redis master as a node.
+///
+/// It connects in the background and stays connected: after a failure it tries again at growing, random intervals of
+/// at most 2 s. While there is no connection, requests fail at once. Dropping the last reference closes the
+/// connection.
+///
+/// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
+/// `SELECT` if it is not database 0.
+pub struct RedisNode {
+    address: Arc<str>,
+    shared: Arc<Shared>,
+    /// Dropping it ends the task that keeps the connection.
+    _stop: oneshot::Sender<()>,
+}
+
+impl RedisNode {
+    /// Begins to connect. Returns at once; [`Node::probe`] waits for the outcome.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] if the configuration cannot work whatever the server does: TLS files, limits, features.
+    pub fn start(
+        config: RedisConfig,
+        env: Arc<dyn Env>,
+        protections: Protections,
+    ) -> Result<Arc<Self>, RedisConfigError> {
+        config.validate()?;
+        let tls = load_tls(&config)?;
+        let address = config.address().into();
+        let shared = Arc::new(Shared {
+            config,
+            tls,
+            protections,
+            env,
+            clock: Mutex::new(NodeClock::default()),
+            link: watch::Sender::new(Link::Starting),
+        });
+        let (stop, stopped) = oneshot::channel();
+        shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));
+        Ok(Arc::new(Self { address, shared, _stop: stop }))
+    }
+
+    /// The connection, if there is one.
+    fn session(&self) -> Result<Arc<Session>, NodeError> {
+        match &*self.shared.link.borrow() {
+            Link::Up(session) => Ok(Arc::clone(session)),
+            Link::Starting => Err(self.not_connected("the first attempt is under way")),
+            Link::Down(failure) => Err(self.not_connected(&failure.detail)),
+        }
+    }
+
+    /// Runs a script, and takes the server's clock out of its answer; returns it with what the answer means.
+    async fn run<T>(
+        &self,
+        session: &Session,
+        script: Script,
+        name: &LockName,
+        arguments: impl IntoIterator<Item = Value>,
+        meaning: fn(Answer) -> Result<T, Nonsense>,
+    ) -> Result<(T, u64), NodeError> {
+        let key = keys::main(&self.shared.config.prefix, name);
+        let mut all = Vec::with_capacity(6);
+        all.extend([session.hashes.of(script).clone().into(), 1.into(), key.into_boxed_slice().into()]);
+        all.extend(arguments);
+        let exchange = session.connection.call("EVALSHA", all).map_err(|_| self.overloaded())?;
+        let sent = self.shared.env.now();
+        let frame = match exchange.await {
+            Outcome::Answered(frame) => frame,
+            Outcome::NotSent(why) => return Err(self.not_connected(&why.detail)),
+            Outcome::Lost(why) => return Err(self.disconnected(&why)),
+        };
+        if let Some(text) = reply::error(&frame) {
+            if text.starts_with("NOSCRIPT") {
+                session.connection.ask(Wish::SetUp);
+            }
+            return Err(refused_by_server(&self.address, script.name(), &text));
+        }
+        let understood = Answer::read(&frame).and_then(|answer| Ok((meaning(answer)?, answer.clock)));
+        let (result, clock) = understood.map_err(|why| self.nonsense(session, script, &why))?;
+        self.shared.sample(clock, sent);
+        Ok((result, clock))
+    }
+
+    /// `at` in the server's time, in microseconds.
+    fn deadline(&self, at: Instant) -> Result<Value, NodeError> {
+        // The clock is read before a connection is used, so that this does not fail where there is one.
+        let deadline = self.clock().deadline(at);
+        let deadline = deadline.ok_or_else(|| self.not_connected("the server's clock is not known yet"))?;
+        Ok(i64::try_from(deadline).unwrap_or(i64::MAX).into())
+    }
+
+    fn clock(&self) -> std::sync::MutexGuard<'_, NodeClock> {
+        self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_connected(&self, why: &str) -> NodeError {
+        let detail = format!("not connected: {why}");
+        NodeError::without_effect(&self.address, NodeErrorKind::Unreachable, detail)
+    }
+
+    fn disconnected(&self, why: &str) -> NodeError {
+        let detail = format!("the connection ended before the answer: {why}");
+        NodeError::with_unknown_effect(&self.address, NodeErrorKind::Disconnected, detail)
+    }
+
+    fn overloaded(&self) -> NodeError {
+        let detail = format!("{MOST_WAITING} requests are waiting for this node's answers already");
+        NodeError::without_effect(&self.address, NodeErrorKind::Overloaded, detail)
+    }
+
+    /// An answer that cannot be ours puts all that follow in doubt.
+    fn nonsense(&self, session: &Session, script: Script, why: &Nonsense) -> NodeError {
+        session.connection.ask(Wish::Close);
+        let detail =
+            format!("the answer to {} makes no sense: {}; is this Redis or Valkey?", script.name(), why.0);
+        NodeError::with_unknown_effect(&self.address, NodeErrorKind::Protocol, detail)
+    }
+}
+
+impl Node for RedisNode {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
+        Box::pin(async move {
+            let mut link = self.shared.link.subscribe();
+            // The sender lives in `self`, so that this cannot fail.
+            let known = link.wait_for(|link| !matches!(link, Link::Starting)).await.map(|link| link.clone());
+            match known {
+                Ok(Link::Up(session)) => match link::judge(&session.connection).await {
+                    Ok(server) => Ok(server.identity()),
+                    Err(failure) => Err(failure.without_effect(&self.address)),
+                },
+                Ok(Link::Down(failure)) => Err(failure.without_effect(&self.address)),
+                Ok(Link::Starting) | Err(_) => Err(self.not_connected("the node has been dropped")),
+            }
+        })
+    }
+
+    fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
+        Box::pin(async move {
+            let session = self.session()?;
+            let arguments = [owner(&request.owner), millis(request.ttl), self.deadline(request.deadline)?];
+            Ok(self.run(&session, Script::Acquire, &request.name, arguments, Answer::vote).await?.0)
+        })
+    }
+
+    fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
+        Box::pin(async move {
+            let session = self.session()?;
+            let arguments = [owner(&request.owner), millis(request.ttl), self.deadline(request.deadline)?];
+            Ok(self.run(&session, Script::Extend, &request.name, arguments, Answer::vote).await?.0)
+        })
+    }
+
+    fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
+        Box::pin(async move {
+            let session = self.session()?;
+            let arguments = [owner(&request.owner)];
+            let (was_held, clock) =
+                self.run(&session, Script::Release, &request.name, arguments, Answer::was_held).await?;
+            // Where no deadline was ever stated, no request was ever sent that could still run.
+            let settled_after = request.unsettled.and_then(|unsettled| self.clock().settled_after(unsettled));
+            Ok(Released::new(was_held, settled_after.is_none_or(|settled| clock > settled)))
+        })
+    }
+
+    fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
+        Box::pin(async move {
+            let session = self.session()?;
+            Ok(self.run(&session, Script::Inspect, &name, [], Answer::inspection).await?.0)
+        })
+    }
+}
+
+impl fmt::Debug for RedisNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNode").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn owner(owner: &OwnerToken) -> Value {
+    owner.to_hex().into()
+}
+
+fn millis(ttl: Ttl) -> Value {
+    i64::try_from(ttl.as_millis_up()).unwrap_or(i64::MAX).into()
+}
+
+#[cfg(feature = "tls")]
+fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
+    config.tls.as_ref().map_or(Ok(None), tls::load)
+}
+
+#[cfg(not(feature = "tls"))]
+fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
+    if config.tls.is_some() { Err(RedisConfigError::TlsNotBuilt) } else { Ok(()) }
+}

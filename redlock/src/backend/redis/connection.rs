@@ -1,0 +1,251 @@
+//! One connection, and the requests that wait on it.
+//!
+//! A connection is used once: when it breaks, fred is thrown away with all that it may have queued, and every request
+//! on it fails. fred itself never repeats a command (see [`client`]).
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use fred::clients::Client;
+use fred::error::Error;
+use fred::interfaces::{ClientLike, Resp3Frame};
+use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig};
+use fred::types::config::{Server as Address, UnresponsiveConfig};
+use fred::types::{CustomCommand, RespVersion, Value};
+use futures::future::{BoxFuture, Either, FutureExt, select};
+use tokio::sync::Notify;
+
+use super::config::RedisConfig;
+use super::failure::Failure;
+use crate::env::Env;
+
+/// How many requests may wait for their answers on one node.
+pub(super) const MOST_WAITING: usize = 8_192;
+
+/// A fred client that connects once and writes every command at most once.
+pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
+    let server = Address {
+        // fred resolves "host:port" as one text.
+        host: config.bracketed_host().into(),
+        port: config.port,
+        #[cfg(feature = "tls")]
+        tls_server_name: Some(config.host.as_str().into()),
+    };
+    // An ACL user without a password still has to log in.
+    let password = config.password.clone().or_else(|| config.username.as_ref().map(|_| String::new()));
+    let client = Config {
+        fail_fast: true,
+        username: config.username.clone(),
+        password,
+        server: ServerConfig::Centralized { server },
+        version: RespVersion::RESP2,
+        #[cfg(feature = "tls")]
+        tls,
+        ..Config::default()
+    };
+    #[cfg(not(feature = "tls"))]
+    let () = tls;
+    let connection = ConnectionConfig {
+        // They only end what our own timer has given up already.
+        connection_timeout: config.connect_timeout,
+        internal_command_timeout: config.connect_timeout,
+        // Together with the missing reconnect policy: a command whose connection broke is answered with an error
+        // instead of being kept for the next connection.
+        max_command_attempts: 1,
+        max_redirections: 1,
+        // No limit of fred's: beyond it commands would fail after they had been admitted. `MOST_WAITING` bounds it.
+        max_command_buffer_len: 0,
+        // It would need a tokio timer; the watch over silent connections is ours.
+        unresponsive: UnresponsiveConfig { max_timeout: None, ..UnresponsiveConfig::default() },
+        reconnect_on_auth_error: false,
+        auto_client_setname: false,
+        tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+        ..ConnectionConfig::default()
+    };
+    // Without a default timeout a command future touches no timer, so that any executor can poll it, and fred never
+    // skips a queued command because nobody waits for it any more.
+    let performance = PerformanceConfig {
+        default_command_timeout: std::time::Duration::ZERO,
+        ..PerformanceConfig::default()
+    };
+    Client::new(client, Some(performance), Some(connection), None)
+}
+
+/// What fred needs to speak TLS.
+#[cfg(feature = "tls")]
+pub(super) type Tls = Option<fred::types::config::TlsConfig>;
+#[cfg(not(feature = "tls"))]
+pub(super) type Tls = ();
+
+/// What the keeper of a connection is asked to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Judge the server and load the scripts anew: it does not know them.
+    SetUp,
+    /// Close it: its answers make no sense.
+    Close,
+}
+
+/// A connection that fred holds.
+pub(super) struct Connection {
+    client: Client,
+    env: Arc<dyn Env>,
+    /// Requests sent and not answered yet, those that nobody waits for any more included.
+    waiting: AtomicUsize,
+    /// How many answers have come; tells a slow server from a silent one.
+    answered: AtomicU64,
+    /// Why it ended.
+    closed: OnceLock<Failure>,
+    closing: Notify,
+    set_up: Notify,
+    close: Notify,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The server answered; the answer may be an error.
+    Answered(Resp3Frame),
+    /// It was not sent: the connection had ended before.
+    NotSent(Failure),
+    /// It was sent, perhaps, and the connection ended without an answer.
+    Lost(String),
+}
+
+/// Too many requests wait already.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Connection {
+    pub(super) fn new(client: Client, env: Arc<dyn Env>) -> Arc<Self> {
+        Arc::new(Self {
+            client,
+            env,
+            waiting: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
+            closed: OnceLock::new(),
+            closing: Notify::new(),
+            set_up: Notify::new(),
+            close: Notify::new(),
+        })
+    }
+
+    /// Sends a command at the first poll. Dropping the exchange then abandons the answer, but it still counts as
+    /// waiting until it has come.
+    pub(super) fn call(
+        self: &Arc<Self>,
+        command: &'static str,
+        arguments: Vec<Value>,
+    ) -> Result<Exchange, Full> {
+        let more = |waiting| (waiting < MOST_WAITING).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).map_err(|_| Full)?;
+        let ticket = Ticket(Arc::clone(self));
+        let running = async move { ticket.0.exchange(command, arguments).await }.boxed();
+        Ok(Exchange { running: Some(running), sent: false, env: Arc::clone(&self.env) })
+    }
+
+    async fn exchange(&self, command: &'static str, arguments: Vec<Value>) -> Outcome {
+        // Made before the look at `closed`, so that a close in between is not missed.
+        let closing = std::pin::pin!(self.closing.notified());
+        if let Some(why) = self.closed.get() {
+            return Outcome::NotSent(why.clone());
+        }
+        let command = CustomCommand::new_static(command, None::<u16>, false);
+        let answer = std::pin::pin!(self.client.custom_raw(command, arguments));
+        // fred keeps what it is given after its connection task has ended, for ever: hence the second signal.
+        match select(answer, closing).await {
+            Either::Left((Ok(frame), _)) => {
+                self.answered.fetch_add(1, Ordering::AcqRel);
+                Outcome::Answered(frame)
+            }
+            Either::Left((Err(error), _)) => Outcome::Lost(self.why(&error)),
+            Either::Right(_) => {
+                Outcome::Lost(self.closed.get().map_or_else(String::new, |why| why.detail.clone()))
+            }
+        }
+    }
+
+    fn why(&self, error: &Error) -> String {
+        self.closed.get().map_or_else(|| error.details().to_owned(), |why| why.detail.clone())
+    }
+
+    /// Ends every request on it. The first reason stays.
+    pub(super) fn close(&self, why: Failure) {
+        let _ = self.closed.set(why);
+        self.closing.notify_waiters();
+    }
+
+    pub(super) fn ask(&self, wish: Wish) {
+        match wish {
+            Wish::SetUp => self.set_up.notify_one(),
+            Wish::Close => self.close.notify_one(),
+        }
+    }
+
+    /// Waits until something is to be done with it.
+    pub(super) async fn wish(&self) -> Wish {
+        let (close, set_up) = (std::pin::pin!(self.close.notified()), std::pin::pin!(self.set_up.notified()));
+        match select(close, set_up).await {
+            Either::Left(_) => Wish::Close,
+            Either::Right(_) => Wish::SetUp,
+        }
+    }
+
+    /// How many answers have come, if requests are waiting for more.
+    pub(super) fn answered_while_waiting(&self) -> Option<u64> {
+        (self.waiting.load(Ordering::Acquire) > 0).then(|| self.answered.load(Ordering::Acquire))
+    }
+
+    /// fred's client, to start and to set up.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("waiting", &self.waiting)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One of the places for waiting requests.
+struct Ticket(Arc<Connection>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A request and its answer.
+pub(super) struct Exchange {
+    running: Option<BoxFuture<'static, Outcome>>,
+    sent: bool,
+    env: Arc<dyn Env>,
+}
+
+impl Future for Exchange {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        self.sent = true;
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let outcome = futures::ready!(running.poll_unpin(context));
+        self.running = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let (true, Some(running)) = (self.sent, self.running.take()) {
+            self.env.spawn(running.map(drop).boxed());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What goes wrong with a connection or a command, put into the words and kinds of a node.
+
+use std::sync::Arc;
+
+use fred::error::{Error, ErrorKind};
+
+use crate::node::{Effect, NodeError, NodeErrorKind};
+
+/// Why there is no connection, or why a command was refused; the node's address is added last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: NodeErrorKind,
+    pub(super) detail: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: NodeErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    pub(super) fn without_effect(&self, node: &Arc<str>) -> NodeError {
+        NodeError::without_effect(node, self.kind, self.detail.clone())
+    }
+
+    /// A connection attempt that fred gave up. `tls`: whether we spoke TLS; `host`: whom we looked for.
+    pub(super) fn of_attempt(error: &Error, tls: bool, host: &str) -> Self {
+        let text = error.details();
+        match error.kind() {
+            ErrorKind::Auth => Self::new(NodeErrorKind::Denied, text),
+            ErrorKind::Protocol | ErrorKind::Parse | ErrorKind::InvalidArgument | ErrorKind::NotFound => {
+                not_redis(&format!("its answer makes no sense: {text}"))
+            }
+            ErrorKind::Timeout => Self::new(NodeErrorKind::Unreachable, "no answer in time"),
+            ErrorKind::IO => of_io(text, tls, host),
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls => Self::new(NodeErrorKind::Tls, text),
+            _ => server_error(text).map_or_else(
+                || Self::new(NodeErrorKind::Unreachable, text),
+                |kind| Self::new(kind, format!("the server refused: {text}")),
+            ),
+        }
+    }
+}
+
+/// A server that is up and does not behave like Redis.
+pub(super) fn not_redis(why: &str) -> Failure {
+    let hint = "is it Redis or Valkey, and do both sides agree on TLS?";
+    Failure::new(
+        NodeErrorKind::Protocol,
+        format!("the server does not speak Redis's protocol here: {why}; {hint}"),
+    )
+}
+
+/// The end of a connection while it was being set up.
+pub(super) fn closed_early() -> Failure {
+    not_redis("it closed the connection while it was being set up")
+}
+
+/// fred hands an [`std::io::Error`] on as its Debug text.
+fn of_io(text: &str, tls: bool, host: &str) -> Failure {
+    let message = quoted_message(text).unwrap_or(text);
+    if text.contains("failed to lookup address") {
+        let detail = format!("the host {host} does not resolve ({message})");
+        return Failure::new(NodeErrorKind::Unreachable, detail);
+    }
+    if tls
+        && (text.contains("InvalidData") || text.contains("UnexpectedEof") || text.contains("AlertReceived"))
+    {
+        let detail = format!(
+            "the TLS handshake failed ({message}); does the server speak TLS, and trust the same certificates?"
+        );
+        return Failure::new(NodeErrorKind::Tls, detail);
+    }
+    if text.contains("Connection closed") {
+        return closed_early();
+    }
+    let mut message = message.to_owned();
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    Failure::new(NodeErrorKind::Unreachable, message)
+}
+
+/// The text out of `Os { .., message: "..." }` or `Custom { .., error: "..." }`.
+fn quoted_message(text: &str) -> Option<&str> {
+    let start = ["message: \"", "error: \""].iter().find_map(|lead| Some(text.find(lead)? + lead.len()))?;
+    let rest = &text[start..];
+    Some(&rest[..rest.find('"')?])
+}
+
+/// Error replies that say for certain that the command changed nothing, and what they mean. A reply that is not among
+/// them (a proxy's own, say) leaves the effect open.
+const REPLIES: &[(&str, NodeErrorKind)] = &[
+    ("NOSCRIPT", NodeErrorKind::NotReady),
+    ("WRONGTYPE", NodeErrorKind::WrongType),
+    ("READONLY", NodeErrorKind::ReadOnly),
+    ("OOM", NodeErrorKind::ReadOnly),
+    ("MISCONF", NodeErrorKind::ReadOnly),
+    ("NOREPLICAS", NodeErrorKind::ReadOnly),
+    ("LOADING", NodeErrorKind::NotReady),
+    ("MASTERDOWN", NodeErrorKind::NotReady),
+    ("BUSY", NodeErrorKind::NotReady),
+    ("ERR max number of clients", NodeErrorKind::NotReady),
+    ("NOAUTH", NodeErrorKind::Denied),
+    ("WRONGPASS", NodeErrorKind::Denied),
+    ("NOPERM", NodeErrorKind::Denied),
+    ("DENIED", NodeErrorKind::Denied),
+    ("ERR invalid password", NodeErrorKind::Denied),
+    ("ERR DB index", NodeErrorKind::Unsupported),
+    ("ERR unknown command", NodeErrorKind::Unsupported),
+    ("MOVED", NodeErrorKind::Unsupported),
+    ("ASK", NodeErrorKind::Unsupported),
+    ("CROSSSLOT", NodeErrorKind::Unsupported),
+];
+
+/// What an error reply means; `None` if it is not one that guarantees that nothing changed.
+pub(super) fn server_error(text: &str) -> Option<NodeErrorKind> {
+    // Before 7.0 the reason comes behind the script's name: "ERR Error running script (call to f_...): @user_script:
+    // 2: WRONGTYPE Operation against ...", and ACL errors have lost their code: "... The user executing the script
+    // can't run this command or subcommand".
+    if text.contains("executing the script can't") || text.contains("user executing the script can") {
+        return Some(NodeErrorKind::Denied);
+    }
+    let inner = text.strip_prefix("ERR Error running script").and_then(|rest| {
+        let (_, rest) = rest.split_once("@user_script: ")?;
+        let (_, reason) = rest.split_once(": ")?;
+        Some(reason.trim_start_matches('-'))
+    });
+    let reason = inner.unwrap_or(text);
+    REPLIES.iter().find(|(lead, _)| reason.starts_with(lead)).map(|&(_, kind)| kind)
+}
+
+/// An error reply to one of our scripts.
+pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) -> NodeError {
+    let hint = match server_error(text) {
+        Some(NodeErrorKind::WrongType) => {
+            "; the key holds something that is no lock of ours, choose another prefix or name"
+        }
+        Some(NodeErrorKind::Denied) => {
+            "; the ACL user needs EVALSHA, TIME, SET, GET, DEL, PTTL and PEXPIRE on these keys"
+        }
+        Some(NodeErrorKind::ReadOnly) => "; the node takes no writes now",
+        Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots",
+        _ => "",
+    };
+    let (kind, effect) = match server_error(text) {
+        Some(kind) => (kind, Effect::None),
+        None => (NodeErrorKind::Protocol, Effect::Unknown),
+    };
+    let detail = format!("{operation} was refused: {text}{hint}");
+    match effect {
+        Effect::None => NodeError::without_effect(node, kind, detail),
+        Effect::Unknown => NodeError::with_unknown_effect(node, kind, detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io(text: &str, tls: bool) -> Failure {
+        Failure::of_attempt(&Error::new(ErrorKind::IO, text.to_owned()), tls, "node1")
+    }
+
+    #[test]
+    fn io_errors_say_what_happened_in_plain_words() {
+        let refused =
+            io(r#"Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }"#, false);
+        assert_eq!(refused, Failure::new(NodeErrorKind::Unreachable, "connection refused"));
+        let lookup = r#"Custom { kind: Uncategorized, error: "failed to lookup address information: Name or service not known" }"#;
+        let unknown = io(lookup, false);
+        assert_eq!(unknown.kind, NodeErrorKind::Unreachable);
+        assert!(
+            unknown.detail.contains("node1") && unknown.detail.contains("not known"),
+            "{}",
+            unknown.detail
+        );
+        let handshake = "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }";
+        assert_eq!(io(handshake, true).kind, NodeErrorKind::Tls);
+        assert_eq!(io("é", false).detail, "é");
+    }
+
+    #[test]
+    fn replies_that_change_nothing_are_told_from_those_that_may() {
+        for (text, kind) in [
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", NodeErrorKind::WrongType),
+            (
+                "ERR Error running script (call to f_0a): @user_script: 2: WRONGTYPE x",
+                NodeErrorKind::WrongType,
+            ),
+            (
+                "ERR Error running script (call to f_0a): @user_script: 2: -OOM command not allowed",
+                NodeErrorKind::ReadOnly,
+            ),
+            ("OOM command not allowed when used memory > 'maxmemory'. script: 0a", NodeErrorKind::ReadOnly),
+            ("READONLY You can't write against a read only replica.", NodeErrorKind::ReadOnly),
+            ("NOPERM this user has no permissions to run the 'evalsha' command", NodeErrorKind::Denied),
+            ("LOADING Redis is loading the dataset in memory", NodeErrorKind::NotReady),
+            ("BUSY Redis is busy running a script.", NodeErrorKind::NotReady),
+        ] {
+            assert_eq!(server_error(text), Some(kind), "{text}");
+        }
+        for text in ["", "ERR", "ERR proxy: upstream failed", "BU", "ERR Error running script (call to f_0a)"]
+        {
+            assert_eq!(server_error(text), None, "{text}");
+            assert_eq!(refused_by_server(&"n".into(), "acquire", text).effect, Effect::Unknown);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Keeps a node connected: one task per node that connects, watches the connection, and connects again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fred::bytes_utils::Str;
+use fred::clients::Client;
+use fred::interfaces::{ClientLike, Resp3Frame};
+use fred::types::{ConnectHandle, Value};
+use futures::future::{Either, FutureExt, join, join3, select, try_join_all};
+use tokio::sync::{oneshot, watch};
+
+use super::config::RedisConfig;
+use super::connection::{self, Connection, Outcome, Tls, Wish};
+use super::failure::{Failure, closed_early, not_redis, server_error};
+use super::identity::Server;
+use super::reply;
+use super::scripts::{Hashes, Script};
+use crate::env::{Env, jitter};
+use crate::node::NodeErrorKind;
+use crate::node::clock::NodeClock;
+use crate::protections::Protections;
+
+/// The longest pause before the first new attempt; it doubles with each failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A connection on which requests wait is closed when this many looks in a row have seen no answer.
+const SILENT_LOOKS: u32 = 4;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What the node and its task share.
+pub(super) struct Shared {
+    pub(super) config: RedisConfig,
+    pub(super) tls: Tls,
+    pub(super) protections: Protections,
+    pub(super) env: Arc<dyn Env>,
+    pub(super) clock: Mutex<NodeClock>,
+    pub(super) link: watch::Sender<Link>,
+}
+
+/// Whether a node can be used.
+#[derive(Debug, Clone)]
+pub(super) enum Link {
+    /// The first attempt is under way.
+    Starting,
+    Up(Arc<Session>),
+    /// The last attempt failed, or the connection ended; further attempts follow.
+    Down(Failure),
+}
+
+/// A connection to a server that has been judged and knows our scripts.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) connection: Arc<Connection>,
+    pub(super) server: Server,
+    pub(super) hashes: Hashes,
+}
+
+impl Shared {
+    /// Takes the server's clock out of an answer.
+    pub(super) fn sample(&self, micros: u64, sent: crate::id::Instant) {
+        let received = self.env.now();
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).sample(micros, sent, received);
+    }
+}
+
+/// Runs until `stopped` says that the node is gone.
+pub(super) async fn keep(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+    let mut failures = 0;
+    loop {
+        let started = shared.env.now();
+        let life = std::pin::pin!(live(&shared));
+        let failure = match select(&mut stopped, life).await {
+            Either::Left(_) => return,
+            Either::Right((failure, _)) => failure,
+        };
+        tracing::debug!(node = shared.config.address(), reason = failure.detail, "not connected");
+        shared.link.send_replace(Link::Down(failure));
+        // A connection that has lived for a while was a good one.
+        if shared.env.now().saturating_since(started) > LONGEST_PAUSE + shared.config.connect_timeout {
+            failures = 0;
+        }
+        let wake = shared.env.now().saturating_add(pause(failures, jitter(&*shared.env)));
+        failures = failures.saturating_add(1);
+        if let Either::Left(_) = select(&mut stopped, shared.env.sleep_until(wake)).await {
+            return;
+        }
+    }
+}
+
+/// Full jitter, so that the clients of a node that comes back do not come all at once.
+fn pause(failures: u32, random: u64) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
+    let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(random % nanos.max(1))
+}
+
+/// Connects and stays connected; returns why no longer.
+async fn live(shared: &Arc<Shared>) -> Failure {
+    let client = connection::client(&shared.config, shared.tls.clone());
+    let connection = Connection::new(client, Arc::clone(&shared.env));
+    let mut running = Running { task: None, connection: Arc::clone(&connection) };
+    let opened = async {
+        connect(shared, connection.client(), &mut running.task).await?;
+        set_up(shared, &connection).await
+    };
+    let failure = match in_time(shared, opened).await {
+        Ok(session) => {
+            shared.link.send_replace(Link::Up(Arc::new(session)));
+            watch_over(shared, &mut running).await
+        }
+        Err(failure) => failure,
+    };
+    // Before anybody learns that the connection has gone, so that nobody waits on it.
+    connection.close(failure.clone());
+    failure
+}
+
+/// fred's task for a connection. Ending it closes the socket, whatever is still queued.
+struct Running {
+    task: Option<ConnectHandle>,
+    connection: Arc<Connection>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.connection.close(Failure::new(NodeErrorKind::Disconnected, "the node was dropped"));
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+async fn in_time<T>(
+    shared: &Shared,
+    attempt: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let limit = shared.config.connect_timeout;
+    let timer = shared.env.sleep_until(shared.env.now().saturating_add(limit));
+    match select(std::pin::pin!(attempt), timer).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => {
+            Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}")))
+        }
+    }
+}
+
+/// Has fred connect and log in. `task` is set at once, so that it can be ended at any time.
+async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHandle>) -> Result<(), Failure> {
+    let mut connected = Box::pin(client.wait_for_connect());
+    // fred tells only those who listen already.
+    let result = match connected.as_mut().now_or_never() {
+        Some(result) => result,
+        None => {
+            *task = Some(client.connect());
+            connected.await
+        }
+    };
+    result.map_err(|error| Failure::of_attempt(&error, shared.config.tls.is_some(), &shared.config.host))
+}
+
+/// Judges the server, loads the scripts and looks at its clock: two round trips.
+async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session, Failure> {
+    let sent = shared.env.now();
+    let select_db = async {
+        match shared.config.db {
+            0 => Ok(()),
+            db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
+        }
+    };
+    let time = async {
+        let frame = command(connection, "TIME", vec![]).await?;
+        let micros = reply::time(&frame).ok_or_else(|| not_redis("its answer to TIME makes no sense"))?;
+        shared.sample(micros, sent);
+        Ok(())
+    };
+    let (selected, server, time) = join3(select_db, judge(connection), time).await;
+    // What the server is comes first: it explains why other commands fail.
+    let server = server?;
+    selected?;
+    time?;
+    let load = |script: Script| {
+        let text = script.render(&server.run_id, &shared.protections);
+        async move {
+            let frame = command(connection, "SCRIPT", vec!["LOAD".into(), text.into()]).await?;
+            let hash = reply::text(&frame).filter(|hash| hash.len() == 40);
+            hash.map(Str::from).ok_or_else(|| not_redis("its answer to SCRIPT LOAD is no hash"))
+        }
+    };
+    let hashes = try_join_all(Script::ALL.map(load)).await?;
+    let hashes = hashes.try_into().map_err(|_| not_redis("it has lost a script"))?;
+    Ok(Session { connection: Arc::clone(connection), server, hashes: Hashes(hashes) })
+}
+
+/// Reads who the server is, and whether it can be a node.
+pub(super) async fn judge(connection: &Arc<Connection>) -> Result<Server, Failure> {
+    let (server, replication) = join(
+        command(connection, "INFO", vec!["server".into()]),
+        command(connection, "INFO", vec!["replication".into()]),
+    )
+    .await;
+    let (server, replication) = (server?, replication?);
+    let text = |frame| reply::text(frame).ok_or_else(|| not_redis("its answer to INFO is no text"));
+    Server::judge(text(&server)?, text(&replication)?)
+}
+
+/// A command that changes nothing that matters: its effect is not asked for.
+async fn command(
+    connection: &Arc<Connection>,
+    name: &'static str,
+    arguments: Vec<Value>,
+) -> Result<Resp3Frame, Failure> {
+    let exchange = connection
+        .call(name, arguments)
+        .map_err(|_| Failure::new(NodeErrorKind::Overloaded, "too many requests are waiting"))?;
+    match exchange.await {
+        Outcome::Answered(frame) => match reply::error(&frame) {
+            None => Ok(frame),
+            Some(text) => {
+                let kind = server_error(&text).unwrap_or(NodeErrorKind::Protocol);
+                Err(Failure::new(kind, format!("the server refused {name}: {text}")))
+            }
+        },
+        Outcome::NotSent(failure) => Err(failure),
+        Outcome::Lost(_) => Err(closed_early()),
+    }
+}
+
+/// Lets the connection be used until it ends; returns why it did.
+async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
+    let (mut silent, mut last) = (0, None);
+    let connection = Arc::clone(&running.connection);
+    let Some(task) = running.task.as_mut() else { return closed_early() };
+    loop {
+        let next_look = shared.env.sleep_until(shared.env.now().saturating_add(LOOK_EVERY));
+        let wish = std::pin::pin!(connection.wish());
+        let event = select(&mut *task, select(wish, next_look)).await;
+        match event {
+            Either::Left(_) => {
+                return Failure::new(NodeErrorKind::Unreachable, "the server closed the connection");
+            }
+            Either::Right((Either::Left((Wish::Close, _)), _)) => {
+                return Failure::new(
+                    NodeErrorKind::Protocol,
+                    "the connection was closed after an answer that makes no sense",
+                );
+            }
+            Either::Right((Either::Left((Wish::SetUp, _)), _)) => {
+                match in_time(shared, set_up(shared, &connection)).await {
+                    Ok(session) => drop(shared.link.send_replace(Link::Up(Arc::new(session)))),
+                    Err(failure) => return failure,
+                }
+            }
+            Either::Right((Either::Right(_), _)) => {
+                // Looks are counted, not time: after a pause of this process the answers may be here, unread.
+                let answered = connection.answered_while_waiting();
+                silent = if answered.is_some() && answered == last { silent + 1 } else { 0 };
+                last = answered;
+                if silent >= SILENT_LOOKS {
+                    let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
+                    return Failure::new(NodeErrorKind::Unreachable, detail);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_are_drawn_from_zero_up() {
+        for (failures, longest) in [(0, 50), (1, 100), (5, 1_600), (6, 2_000), (u32::MAX, 2_000)] {
+            let longest = Duration::from_millis(longest);
+            assert_eq!(pause(failures, longest.as_nanos() as u64), Duration::ZERO);
+            assert_eq!(pause(failures, longest.as_nanos() as u64 - 1), longest - Duration::from_nanos(1));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `redis://` URLs.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::config::{RedisConfig, RedisConfigError, TlsFiles};
+
+/// No error may repeat the input: whatever is misplaced in it may be a password.
+pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::EmptyHost => RedisConfigError::MissingHost,
+        error => RedisConfigError::Malformed { reason: error.to_string() },
+    })?;
+    let tls = match url.scheme() {
+        "redis" => None,
+        "rediss" => Some(TlsFiles::platform()),
+        "unix" | "redis+unix" | "redis+socket" => return Err(RedisConfigError::UnixSocket),
+        _ => return Err(RedisConfigError::Scheme),
+    };
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(RedisConfigError::MissingHost)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if url.query().is_some() {
+        return Err(RedisConfigError::Trailing { part: "query (?)" });
+    }
+    if url.fragment().is_some() {
+        return Err(RedisConfigError::Trailing { part: "fragment (#)" });
+    }
+    let username = Some(url.username()).filter(|user| !user.is_empty());
+    let config = RedisConfig::new(decode(host, "host")?);
+    Ok(RedisConfig {
+        port: url.port().unwrap_or(RedisConfig::DEFAULT_PORT),
+        db: database(url.path())?,
+        username: username.map(|user| decode(user, "user")).transpose()?,
+        password: url.password().map(|password| decode(password, "password")).transpose()?,
+        tls,
+        ..config
+    })
+}
+
+fn database(path: &str) -> Result<u32, RedisConfigError> {
+    match path.strip_prefix('/').unwrap_or(path) {
+        "" => Ok(0),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().map_err(|_| RedisConfigError::Database)
+        }
+        _ => Err(RedisConfigError::Database),
+    }
+}
+
+fn decode(text: &str, part: &'static str) -> Result<String, RedisConfigError> {
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| RedisConfigError::Encoding { part })?;
+    Ok(decoded.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(url: &str) -> RedisConfigError {
+        parse(url).unwrap_err()
+    }
+
+    #[test]
+    fn a_url_sets_what_it_names_and_nothing_else() {
+        assert_eq!(parse("redis://h").unwrap(), RedisConfig::new("h"));
+        assert_eq!(parse("redis://h:7/").unwrap(), RedisConfig::new("h").port(7));
+        let full = RedisConfig::new("h").port(7).db(3).username("u").password("p");
+        assert_eq!(parse("redis://u:p@h:7/3").unwrap(), full);
+        assert_eq!(parse("redis://:p@h").unwrap(), RedisConfig::new("h").password("p"));
+        assert_eq!(parse("redis://u@h").unwrap(), RedisConfig::new("h").username("u"));
+        assert_eq!(parse("rediss://h").unwrap(), RedisConfig::new("h").tls(TlsFiles::platform()));
+    }
+
+    #[test]
+    fn an_ipv6_host_stands_in_brackets_only_where_a_port_follows() {
+        let config = parse("redis://[::1]:7000/1").unwrap();
+        assert_eq!(config.host, "::1");
+        assert_eq!(config.address(), "[::1]:7000/1");
+        assert_eq!(parse("redis://127.0.0.1").unwrap().address(), "127.0.0.1:6379");
+    }
+
+    #[test]
+    fn user_and_password_are_percent_decoded() {
+        let config = parse("redis://a%40b:%2F%3A%23%C3%A9@h").unwrap();
+        assert_eq!(config, RedisConfig::new("h").username("a@b").password("/:#é"));
+        assert_eq!(bad("redis://u:%ff@h"), RedisConfigError::Encoding { part: "password" });
+    }
+
+    #[test]
+    fn each_mistake_has_an_error_of_its_own() {
+        for (url, error) in [
+            ("http://h", RedisConfigError::Scheme),
+            ("unix:///tmp/redis.sock", RedisConfigError::UnixSocket),
+            ("redis+unix:///tmp/redis.sock", RedisConfigError::UnixSocket),
+            ("redis:///tmp/redis.sock", RedisConfigError::MissingHost),
+            ("redis://:6379", RedisConfigError::MissingHost),
+            ("redis:h", RedisConfigError::MissingHost),
+            ("redis://h/x", RedisConfigError::Database),
+            ("redis://h/-1", RedisConfigError::Database),
+            ("redis://h/+1", RedisConfigError::Database),
+            ("redis://h/1/2", RedisConfigError::Database),
+            ("redis://h/4294967296", RedisConfigError::Database),
+            ("redis://h?db=1", RedisConfigError::Trailing { part: "query (?)" }),
+            ("redis://h/1#x", RedisConfigError::Trailing { part: "fragment (#)" }),
+        ] {
+            assert_eq!(bad(url), error, "{url}");
+        }
+        for url in ["", "h", "redis://h:65536", "redis://h:x", "redis://[::1", "redis://a b"] {
+            assert!(matches!(bad(url), RedisConfigError::Malformed { .. }), "{url}: {:?}", bad(url));
+        }
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_repeats_a_password() {
+        for url in [
+            "redis://u:hunter2@",
+            "redis://u:hunter2@h:port",
+            "redis://u:hunter2@h/db",
+            "redis://u:hunter2/x@h",
+            "redis://u:x/hunter2@h",
+            "redis://u:x#hunter2@h",
+            "redis://u:x?hunter2@h",
+            "hunter2:x@h",
+            "redis://u:hunter2%ff@h",
+        ] {
+            let error = bad(url);
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert!(!format!("{:?}", parse("redis://u:hunter2@h").unwrap()).contains("hunter2"));
+    }
+}

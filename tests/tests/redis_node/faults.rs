@@ -1,0 +1,155 @@
+//! Servers that forget, stop, hang and come back.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use redlock::Protections;
+use redlock::backend::redis::{RedisConfig, RedisNode};
+use redlock::node::{Effect, Node, NodeErrorKind};
+use redlock::testing::real_env;
+
+use crate::server::{Server, eventually, free_port};
+use crate::{acquire, acquisition, connected, is_granted, release, start};
+
+#[test]
+fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
+    let server = Server::start();
+    let node = connected(&server);
+    server.cli(&["SCRIPT", "FLUSH"]);
+    let error = acquire(&node, "a", 1, 60_000).unwrap_err();
+    assert_eq!((error.kind, error.effect), (NodeErrorKind::NotReady, Effect::None), "{error}");
+    assert_eq!(server.cli(&["EXISTS", "redlock:a"]), "0");
+    eventually("the scripts are loaded", || acquire(&node, "a", 1, 60_000).is_ok());
+    assert_eq!(server.clients(), 1, "on the same connection");
+}
+
+#[test]
+fn a_server_that_was_restarted_is_found_again_as_another_process() {
+    let mut server = Server::start();
+    let node = connected(&server);
+    let before = block_on(Arc::clone(&node).probe()).unwrap();
+    server.kill();
+    eventually("it is noticed", || {
+        let error = acquire(&node, "a", 1, 60_000).unwrap_err();
+        error.kind == NodeErrorKind::Unreachable && error.effect == Effect::None
+    });
+    eventually("a new attempt was refused", || {
+        acquire(&node, "a", 1, 60_000).unwrap_err().to_string().contains("connection refused")
+    });
+    assert_eq!(release(&node, "a", 1).unwrap_err().kind, NodeErrorKind::Unreachable);
+    server.start_again();
+    eventually("it is connected again", || acquire(&node, "a", 1, 60_000).is_ok());
+    let after = block_on(Arc::clone(&node).probe()).unwrap();
+    assert_ne!(before.instance, after.instance);
+    assert_eq!(after.instance, Some(server.run_id()));
+}
+
+#[test]
+fn a_node_that_was_not_there_at_first_is_found_when_it_comes() {
+    let port = free_port();
+    let node = start(RedisConfig::new("127.0.0.1").port(port));
+    assert_eq!(block_on(Arc::clone(&node).probe()).unwrap_err().kind, NodeErrorKind::Unreachable);
+    let mut server = Server::start();
+    server.kill();
+    server.start_on(port);
+    eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
+}
+
+#[test]
+fn a_hung_server_costs_bounded_memory_fails_fast_and_heals() {
+    let server = Server::start();
+    let node = connected(&server);
+    server.stop();
+    let mut waiting = Vec::new();
+    let error = loop {
+        let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
+        match (&mut reply).now_or_never() {
+            None => waiting.push(reply),
+            Some(reply) => break reply.unwrap_err(),
+        }
+        assert!(waiting.len() <= 8_192, "there is a limit");
+    };
+    assert_eq!((error.kind, error.effect), (NodeErrorKind::Overloaded, Effect::None), "{error}");
+    assert_eq!(waiting.len(), 8_192);
+    // Those that nobody waits for any more still count.
+    waiting.truncate(4_096);
+    let error = acquire(&node, "a", 1, 60_000).unwrap_err();
+    assert_eq!(error.kind, NodeErrorKind::Overloaded, "{error}");
+    for reply in waiting {
+        let error = block_on(reply).unwrap_err();
+        assert_eq!((error.kind, error.effect), (NodeErrorKind::Disconnected, Effect::Unknown), "{error}");
+    }
+    let error = acquire(&node, "a", 1, 60_000).unwrap_err();
+    assert_eq!((error.kind, error.effect), (NodeErrorKind::Unreachable, Effect::None), "{error}");
+    eventually("an attempt was given up", || {
+        acquire(&node, "a", 1, 60_000).unwrap_err().to_string().contains("no answer within 1s")
+    });
+    server.go_on();
+    eventually("it is connected again", || acquire(&node, "b", 1, 60_000).is_ok());
+}
+
+#[test]
+fn a_slow_server_that_still_answers_is_not_given_up() {
+    let server = Server::start();
+    let node = connected(&server);
+    // Some answers, then none for less than a second, a few times over.
+    for round in 0..3 {
+        server.stop();
+        let mut reply = Arc::clone(&node).acquire(acquisition(&round.to_string(), 1, 60_000));
+        assert!((&mut reply).now_or_never().is_none());
+        std::thread::yield_now();
+        server.go_on();
+        assert!(is_granted(&block_on(reply)));
+    }
+    assert_eq!(server.clients(), 1);
+}
+
+#[test]
+fn dropping_the_node_closes_its_connection_and_ends_its_tasks() {
+    let server = Server::start();
+    let env = real_env().unwrap();
+    let config = RedisConfig::from_url(&server.url()).unwrap();
+    let node = RedisNode::start(config, Arc::clone(&env), Protections::default()).unwrap();
+    eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
+    assert_eq!(server.clients(), 1);
+    drop(node);
+    eventually("the server has no client", || server.clients() == 0);
+    eventually("nothing uses the environment", || Arc::strong_count(&env) == 1);
+}
+
+#[test]
+fn dropping_a_node_that_hangs_or_has_never_connected_ends_its_tasks_too() {
+    let env = real_env().unwrap();
+    let server = Server::start();
+    let hung = RedisNode::start(
+        RedisConfig::from_url(&server.url()).unwrap(),
+        Arc::clone(&env),
+        Protections::default(),
+    )
+    .unwrap();
+    eventually("it is connected", || acquire(&hung, "a", 1, 60_000).is_ok());
+    server.stop();
+    let mut reply = Arc::clone(&hung).acquire(acquisition("a", 1, 60_000));
+    assert!((&mut reply).now_or_never().is_none());
+    drop((reply, hung));
+    let nobody = RedisConfig::new("127.0.0.1").port(free_port());
+    drop(RedisNode::start(nobody, Arc::clone(&env), Protections::default()).unwrap());
+    eventually("nothing uses the environment", || Arc::strong_count(&env) == 1);
+    server.go_on();
+    eventually("the server has no client", || server.clients() == 0);
+}
+
+#[test]
+fn an_abandoned_acquire_runs_and_the_release_behind_it_undoes_it() {
+    let server = Server::start();
+    let node = connected(&server);
+    for round in 0..200 {
+        let mut reply = Arc::clone(&node).acquire(acquisition("a", round, 60_000));
+        let _ = (&mut reply).now_or_never();
+        drop(reply);
+        let _ = release(&node, "a", round).unwrap();
+    }
+    assert_eq!(server.cli(&["EXISTS", "redlock:a"]), "0");
+    assert_eq!(server.cli(&["INFO", "commandstats"]).matches("cmdstat_evalsha:calls=400,").count(), 1);
+}
