@@ -137,7 +137,7 @@ impl Claim {
         let Some(lane) = self.lanes.get_mut(node) else { return };
         let known = lane.releasing.take().unwrap_or_default();
         let unresolved = lane.awaited + lane.ended.count();
-        if was_held && unresolved == 1 && !lane.consumed {
+        if was_held && unresolved == 1 {
             // The key was that acquire's: it has run, and runs only once.
             lane.consumed = lane.awaited == 1;
             lane.ended = Ended::default();

@@ -364,6 +364,32 @@ fn a_grant_that_came_after_the_release_was_sent_needs_one_of_its_own() {
 }
 
 #[test]
+fn what_a_release_found_says_nothing_of_an_acquire_that_was_sent_later() {
+    let (mut claim, deadline) = asked();
+    assert_eq!(claim.start_release(NOW, true), [(0, None)]);
+    claim.released(0, true, true);
+    claim.asked(0, deadline, 10 * SECOND);
+    // This is the second one's end; the first one's comes behind it.
+    claim.answered(0, Answer::GivenUp { deadline });
+    claim.answered(0, Answer::Granted);
+    assert_eq!(claim.start_release(NOW, true), [(0, Some(deadline))]);
+    claim.released(0, false, false);
+    assert!(!claim.is_settled(NOW));
+}
+
+#[test]
+fn several_acquires_that_were_given_up_are_settled_after_the_latest_deadline() {
+    let (mut claim, earlier) = asked();
+    let later = earlier.saturating_add(SECOND);
+    claim.asked(0, later, 10 * SECOND);
+    claim.answered(0, Answer::GivenUp { deadline: later });
+    claim.answered(0, Answer::GivenUp { deadline: earlier });
+    assert_eq!(claim.start_release(NOW, true), [(0, Some(later))]);
+    claim.released(0, true, false);
+    assert!(!claim.is_settled(NOW), "the key was one's, and the other may still be run");
+}
+
+#[test]
 fn nothing_is_owed_once_everything_has_expired() {
     let (mut claim, deadline) = asked();
     claim.answered(0, Answer::Granted);
