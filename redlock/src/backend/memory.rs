@@ -47,7 +47,7 @@ const SMALLEST_SWEEP: usize = 1_024;
 impl MemoryNode {
     /// An empty table. `address` is what people call it; nodes of one quorum need different ones.
     pub fn new(address: impl Into<String>, env: Arc<dyn Env>) -> Arc<Self> {
-        Self::build(address.into(), env, Protections::default())
+        Self::build(address.into(), env, Default::default())
     }
 
     /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check` and

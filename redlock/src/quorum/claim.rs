@@ -19,16 +19,39 @@ pub(crate) struct Claim {
 struct Lane {
     /// Acquires that are still awaited.
     awaited: u32,
-    /// The latest deadline of an acquire that was given up: it may run until then.
-    given_up: Option<Instant>,
-    /// An acquire was granted and not released since.
-    granted: bool,
-    /// A release found the key of an acquire whose answer is still awaited: the answer tells nothing new.
+    /// A release found the key of the one acquire that is still awaited: its answer will tell nothing new.
     consumed: bool,
+    /// Acquires that have ended and that no release has dealt with.
+    ended: Ended,
     /// Nothing of this owner is left after this point, whatever happened.
     gone_at: Instant,
-    /// A release is awaited.
-    releasing: bool,
+    /// A release is awaited: what had ended when it was sent. It says nothing of what ended later, which it may have
+    /// overtaken over a new connection.
+    releasing: Option<Ended>,
+}
+
+/// Acquires that may have left a key, or will.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ended {
+    granted: u32,
+    given_up: u32,
+    /// The latest deadline of those given up: they may run until then.
+    deadline: Option<Instant>,
+}
+
+impl Ended {
+    fn count(self) -> u32 {
+        self.granted + self.given_up
+    }
+
+    /// Takes away what a release has dealt with.
+    fn settle(&mut self, granted: u32, given_up: u32) {
+        self.granted = self.granted.saturating_sub(granted);
+        self.given_up = self.given_up.saturating_sub(given_up);
+        if self.given_up == 0 {
+            self.deadline = None;
+        }
+    }
 }
 
 /// How an awaited acquire ended.
@@ -60,6 +83,8 @@ impl Claim {
     pub(crate) fn asked(&mut self, node: usize, deadline: Instant, keeps_for: Duration) {
         if let Some(lane) = self.lanes.get_mut(node) {
             lane.awaited += 1;
+            // With two of them it can no longer be told whose key it was.
+            lane.consumed = false;
             lane.gone_at = lane.gone_at.max(deadline.saturating_add(keeps_for));
         }
     }
@@ -77,11 +102,14 @@ impl Claim {
         lane.awaited = lane.awaited.saturating_sub(1);
         let consumed = std::mem::take(&mut lane.consumed);
         match answer {
-            Answer::Granted => lane.granted |= !consumed,
             Answer::NoEffect => {}
             // Its key was found and deleted: it has run, and runs only once.
-            Answer::GivenUp { .. } if consumed => {}
-            Answer::GivenUp { deadline } => lane.given_up = lane.given_up.max(Some(deadline)),
+            _ if consumed => {}
+            Answer::Granted => lane.ended.granted += 1,
+            Answer::GivenUp { deadline } => {
+                lane.ended.given_up += 1;
+                lane.ended.deadline = lane.ended.deadline.max(Some(deadline));
+            }
         }
     }
 
@@ -95,10 +123,10 @@ impl Claim {
     ) -> Vec<(usize, Option<Instant>)> {
         let mut due = Vec::new();
         for (node, lane) in self.lanes.iter_mut().enumerate() {
-            let owes = lane.granted || lane.given_up.is_some() || (behind_awaited && lane.awaited > 0);
-            if owes && !lane.releasing && now < lane.gone_at {
-                lane.releasing = true;
-                due.push((node, lane.given_up));
+            let owes = lane.ended.count() > 0 || (behind_awaited && lane.awaited > 0 && !lane.consumed);
+            if owes && lane.releasing.is_none() && now < lane.gone_at {
+                lane.releasing = Some(lane.ended);
+                due.push((node, lane.ended.deadline));
             }
         }
         due
@@ -107,27 +135,27 @@ impl Claim {
     /// A release was answered.
     pub(crate) fn released(&mut self, node: usize, was_held: bool, settled: bool) {
         let Some(lane) = self.lanes.get_mut(node) else { return };
-        lane.releasing = false;
-        // With nothing granted before, a key that was there is the awaited acquire's own: it has run.
-        if was_held && !lane.granted && lane.given_up.is_none() && lane.awaited == 1 {
-            lane.consumed = true;
-        }
-        lane.granted = false;
-        if settled {
-            lane.given_up = None;
+        let known = lane.releasing.take().unwrap_or_default();
+        let unresolved = lane.awaited + lane.ended.count();
+        if was_held && unresolved == 1 {
+            // The key was that acquire's: it has run, and runs only once.
+            lane.consumed = lane.awaited == 1;
+            lane.ended = Ended::default();
+        } else {
+            lane.ended.settle(known.granted, if settled { known.given_up } else { 0 });
         }
     }
 
     /// A release was not answered, or failed.
     pub(crate) fn release_failed(&mut self, node: usize) {
         if let Some(lane) = self.lanes.get_mut(node) {
-            lane.releasing = false;
+            lane.releasing = None;
         }
     }
 
     /// Forgets what was given up without an answer: what a client without this safeguard does.
     pub(crate) fn forget_given_up(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.given_up = None);
+        self.lanes.iter_mut().for_each(|lane| lane.ended.settle(0, u32::MAX));
     }
 
     /// Forgets what is still awaited: what a client without that safeguard does.
@@ -138,13 +166,12 @@ impl Claim {
     /// Whether every node is certain to hold nothing of this owner, or will be without anybody's doing.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
         self.lanes.iter().all(|lane| {
-            now >= lane.gone_at
-                || (lane.awaited == 0 && !lane.granted && lane.given_up.is_none() && !lane.releasing)
+            now >= lane.gone_at || (lane.awaited == 0 && lane.ended.count() == 0 && lane.releasing.is_none())
         })
     }
 
     /// Whether answers are still awaited that [`Claim::is_settled`] depends on.
     pub(crate) fn is_awaiting(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.awaited > 0 || lane.releasing)
+        self.lanes.iter().any(|lane| lane.awaited > 0 || lane.releasing.is_some())
     }
 }

@@ -52,7 +52,7 @@ fn bench_with(protections: Protections) -> Bench {
 }
 
 fn bench() -> Bench {
-    bench_with(Protections::default())
+    bench_with(Default::default())
 }
 
 fn name(text: &str) -> LockName {
