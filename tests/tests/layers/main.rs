@@ -170,7 +170,7 @@ fn the_rules_speak_of_modules_that_exist() {
 impl Rule {
     fn violations(&self, sources: &[Source]) -> Vec<String> {
         let root = sources.iter().find(|source| source.module == ["crate"]).unwrap();
-        let for_tests: Vec<&Path> = sources.iter().flat_map(|source| &source.test_modules).collect();
+        let test_modules: Vec<&Path> = sources.iter().flat_map(|source| &source.test_modules).collect();
         let mut found = Vec::new();
         for source in sources {
             let Some(own) = self.within.iter().find_map(|place| place_of(place, &source.module)) else {
@@ -179,49 +179,51 @@ impl Rule {
             if self.except.iter().any(|place| place_of(place, &source.module).is_some()) {
                 continue;
             }
-            let mut report = |line: usize, what: &str| {
-                found.push(format!(
-                    "{}, line {line}: {what}\n    rule: {}",
-                    source.module.join("::"),
-                    self.what
-                ));
-            };
-            let is_for_tests = for_tests.iter().any(|module| source.module.starts_with(module));
-            for (construct, line) in &source.constructs {
-                if self.constructs.contains(construct) && !(is_for_tests && *construct == Async) {
-                    report(*line, &format!("{construct:?}"));
-                }
+            let is_for_tests = test_modules.iter().any(|module| source.module.starts_with(module));
+            let mut lines = self.wrong_constructs(source, is_for_tests);
+            if !is_for_tests {
+                lines.extend(self.wrong_paths(source, &own, root));
             }
-            if is_for_tests {
-                continue;
-            }
-            let mut backends = BTreeSet::new();
-            for (path, line) in &source.paths {
-                let path = at_home(path, &root.imports);
-                let in_own = path.starts_with(&own) && !own.is_empty();
-                let in_crate = path[0] == "crate";
-                let allowed = if in_crate { self.of_crate } else { self.of_others };
-                let is_allowed =
-                    in_own || allowed.is_none_or(|list| list.iter().any(|place| is_below(&path, place)));
-                if !is_allowed || self.never.iter().any(|place| meets(&path, place)) {
-                    report(*line, &path.join("::"));
-                }
-                if self.public_api && in_crate && !in_own && !is_public(&path, root) {
-                    report(*line, &format!("{} is not public", path.join("::")));
-                }
-                if meets(&path, "crate::backend") {
-                    backends.extend(path.get(2).cloned());
-                }
-            }
-            if self.one_backend && (backends.len() > 1 || backends.contains("*")) {
-                report(1, &format!("names several backends: {backends:?}"));
-            }
+            let module = source.module.join("::");
+            let text = |(line, what)| format!("{module}, line {line}: {what}\n    rule: {}", self.what);
+            found.extend(lines.into_iter().map(text));
         }
         found
     }
+
+    fn wrong_constructs(&self, source: &Source, is_for_tests: bool) -> Vec<(usize, String)> {
+        let is_wrong =
+            |found: &Construct| self.constructs.contains(found) && !(is_for_tests && *found == Async);
+        let wrong = source.constructs.iter().filter(|(construct, _)| is_wrong(construct));
+        wrong.map(|(construct, line)| (*line, format!("{construct:?}"))).collect()
+    }
+
+    fn wrong_paths(&self, source: &Source, own: &Path, root: &Source) -> Vec<(usize, String)> {
+        let mut wrong = Vec::new();
+        let mut backends = BTreeSet::new();
+        for (path, line) in &source.paths {
+            let path = at_home(path, &root.imports);
+            let is_own = path.starts_with(own);
+            let of_crate = path[0] == "crate";
+            let allowed = if of_crate { self.of_crate } else { self.of_others };
+            let is_allowed =
+                is_own || allowed.is_none_or(|list| list.iter().any(|place| is_below(&path, place)));
+            let is_hidden = self.public_api && of_crate && !is_own && !is_public(&path, root);
+            if !is_allowed || is_hidden || self.never.iter().any(|place| meets(&path, place)) {
+                wrong.push((*line, path.join("::")));
+            }
+            if meets(&path, "crate::backend") {
+                backends.extend(path.get(2).cloned());
+            }
+        }
+        if self.one_backend && (backends.len() > 1 || backends.contains("*")) {
+            wrong.push((1, format!("several backends: {backends:?}")));
+        }
+        wrong
+    }
 }
 
-/// The part of `module` that `place` names, if it lies there: `backend::*` names `backend::redis` for all below that.
+/// The part of `module` that `place` names, if it lies there: `crate::backend::*` names `crate::backend::redis`.
 fn place_of(place: &str, module: &[String]) -> Option<Path> {
     let segments: Vec<&str> = place.split("::").collect();
     let fits = |(wanted, actual): (&&str, &String)| match wanted.strip_suffix('*') {
