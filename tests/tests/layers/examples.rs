@@ -86,7 +86,7 @@ const KEEPS: &[(&str, &str)] = &[
     ("crate::backend::redis::script", "use super::super::redis::Redis; use super::*; use crate::node::Node;"),
     ("crate::backend", "pub mod memory; pub mod redis; pub use memory::Memory; pub use redis::Redis;"),
     ("crate::config::build", "use crate::backend::{memory::Memory, redis::Redis};"),
-    ("crate::lock::builder", "use crate::backend::{memory::Memory, redis::Redis};"),
+    ("crate::builder", "use crate::backend::{memory::Memory, redis::Redis};"),
     ("crate::driver", "use tokio::sync::mpsc; async fn f() { env.spawn(g()); rand.await; }"),
     ("crate::env::real", "use std::time::Instant; fn f() { std::thread::spawn(g); tokio::time::sleep(a); }"),
     ("crate::testing::servers", "fn f() { std::thread::sleep(a); }"),

@@ -62,7 +62,7 @@ const RULES: &[Rule] = &[
         name: "several backends",
         what: "only the configuration and the builder know several backends",
         within: &["crate"],
-        except: &["crate::backend", "crate::config", "crate::lock::build*", "crate::locks"],
+        except: &["crate::backend", "crate::config", "crate::builder", "crate::locks"],
         one_backend: true,
         ..ANYTHING
     },
@@ -226,10 +226,7 @@ impl Rule {
 /// The part of `module` that `place` names, if it lies there: `crate::backend::*` names `crate::backend::redis`.
 fn place_of(place: &str, module: &[String]) -> Option<Path> {
     let segments: Vec<&str> = place.split("::").collect();
-    let fits = |(wanted, actual): (&&str, &String)| match wanted.strip_suffix('*') {
-        Some(start) => actual.starts_with(start),
-        None => wanted == actual,
-    };
+    let fits = |(wanted, actual): (&&str, &String)| *wanted == "*" || wanted == actual;
     let is_there = segments.len() <= module.len() && segments.iter().zip(module).all(fits);
     is_there.then(|| module[..segments.len()].to_vec())
 }
