@@ -1,0 +1,90 @@
+//! The lock on virtual time: every wait is exact, nothing sleeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redlock::backend::memory::MemoryNode;
+use redlock::env::Env;
+use redlock::testing::virtual_env::VirtualEnv;
+use redlock::{AcquireError, LockName, LockState, Locks, LostReason};
+
+struct World {
+    sim: VirtualEnv,
+    nodes: Vec<Arc<MemoryNode>>,
+}
+
+impl World {
+    fn new(nodes: usize) -> Self {
+        let sim = VirtualEnv::new(1);
+        let nodes = (0..nodes).map(|index| MemoryNode::new(format!("node-{index}"), sim.env())).collect();
+        Self { sim, nodes }
+    }
+
+    fn locks(&self) -> Locks {
+        let env: Arc<dyn Env> = self.sim.env();
+        let mut builder = Locks::builder().env(env);
+        for node in &self.nodes {
+            builder = builder.node(Arc::clone(node) as Arc<dyn redlock::node::Node>);
+        }
+        self.sim.block_on(builder.build()).unwrap()
+    }
+
+    fn holders(&self, name: &str) -> usize {
+        let name = LockName::new(name).unwrap();
+        self.nodes.iter().filter(|node| node.is_held_by_anyone(&name)).count()
+    }
+}
+
+#[test]
+fn one_holder_at_a_time_and_a_release_reaches_every_node() {
+    let world = World::new(5);
+    let locks = world.locks();
+    world.sim.block_on(async {
+        let guard = locks.lock("a").acquire().await.unwrap();
+        assert_eq!(world.holders("a"), 5);
+        assert!(locks.lock("a").try_acquire().await.unwrap().is_none());
+        guard.release().await.unwrap();
+    });
+    world.sim.advance(Duration::from_millis(1));
+    assert_eq!(world.holders("a"), 0);
+}
+
+#[test]
+fn a_guard_is_renewed_for_as_long_as_it_lives() {
+    let world = World::new(3);
+    let locks = world.locks();
+    let guard = world.sim.block_on(locks.lock("a").ttl(Duration::from_secs(1)).acquire()).unwrap();
+    for _ in 0..100 {
+        world.sim.advance(Duration::from_secs(1));
+        assert_eq!(guard.state(), LockState::Held);
+    }
+    drop(guard);
+    world.sim.advance(Duration::from_millis(1));
+    assert_eq!(world.holders("a"), 0);
+}
+
+#[test]
+fn lost_fires_at_once_when_the_keys_are_gone() {
+    let world = World::new(3);
+    let locks = world.locks();
+    let guard = world.sim.block_on(locks.lock("a").ttl(Duration::from_secs(3)).acquire()).unwrap();
+    world.nodes.iter().take(2).for_each(|node| node.crash_losing_memory());
+    assert_eq!(world.sim.block_on(guard.lost()), Some(LostReason::Missing));
+    assert!(world.sim.now() < guard.valid_until());
+    assert!(!guard.is_valid());
+}
+
+#[test]
+fn acquire_gives_up_at_its_wait_limit_and_says_who_was_asked() {
+    let world = World::new(3);
+    let (locks, other) = (world.locks(), world.locks());
+    world.sim.block_on(async {
+        let _guard = other.lock("a").acquire().await.unwrap();
+        let started = world.sim.now();
+        let limit = Duration::from_millis(300);
+        let error = locks.lock("a").wait_at_most(limit).acquire().await.unwrap_err();
+        assert_eq!(world.sim.now().saturating_since(started), limit);
+        let AcquireError::Busy { nodes, .. } = &error else { panic!("{error}") };
+        assert_eq!(nodes.len(), 3);
+    });
+}
