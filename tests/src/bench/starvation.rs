@@ -1,6 +1,7 @@
 //! How late a periodic renewal runs while the caller's runtime is blocked.
 
 use std::{
+    convert::Infallible,
     hint,
     sync::{Arc, Barrier, Mutex, PoisonError},
     thread,
@@ -68,7 +69,7 @@ pub fn measure(urls: &[String]) -> Result<String> {
     for case in &CASES {
         let (mut blocked, mut idle) = (Vec::new(), Vec::new());
         for repeat in 0..REPEATS {
-            eprint!("\rstarvation, {}: {} of {REPEATS}        ", case.name, repeat + 1);
+            eprint!("\rstarvation, {}: {} of {REPEATS}\x1b[K", case.name, repeat + 1);
             let gaps = Gaps::measure(case, urls.to_vec())?;
             blocked.push(gaps.blocked);
             idle.push(gaps.idle);
@@ -101,7 +102,8 @@ impl Gaps {
         caller.block_on(block_all(case.workers, caller.handle()))?;
         caller.block_on(async { tokio::time::sleep(MARGIN).await });
         if renewal.is_finished() {
-            return caller.block_on(renewal)?;
+            let Err(error) = caller.block_on(renewal)?;
+            return Err(error);
         }
         renewal.abort();
         let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +120,7 @@ impl Gaps {
 }
 
 /// Renews until it fails.
-async fn renew(held: Held, renewed: Arc<Mutex<Vec<Instant>>>) -> Result<Gaps> {
+async fn renew(held: Held, renewed: Arc<Mutex<Vec<Instant>>>) -> Result<Infallible> {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -83,7 +83,7 @@ pub fn measure(entries: Vec<Entry>, urls: &[String], effort: &Effort) -> Result<
             stage.blocks.clear();
         }
         for block in 0..effort.blocks {
-            eprint!("\r{} nodes, {tasks} tasks: block {} of {}   ", urls.len(), block + 1, effort.blocks);
+            eprint!("\r{} nodes, {tasks} tasks: block {} of {}\x1b[K", urls.len(), block + 1, effort.blocks);
             std::io::stderr().flush()?;
             measure_one_block(&mut stages, tasks, cycles, block)?;
         }
@@ -134,10 +134,10 @@ struct Metric {
 }
 
 const METRICS: [Metric; 6] = [
-    Metric { name: "acquire p50 us", of: |block| micros(&block.acquire, 0.5) },
-    Metric { name: "p99 us", of: |block| micros(&block.acquire, 0.99) },
-    Metric { name: "release p50 us", of: |block| micros(&block.release, 0.5) },
-    Metric { name: "p99 us", of: |block| micros(&block.release, 0.99) },
+    Metric { name: "acq p50 us", of: |block| micros(&block.acquire, 0.5) },
+    Metric { name: "acq p99 us", of: |block| micros(&block.acquire, 0.99) },
+    Metric { name: "rel p50 us", of: |block| micros(&block.release, 0.5) },
+    Metric { name: "rel p99 us", of: |block| micros(&block.release, 0.99) },
     Metric { name: "cycles/s", of: |block| block.cycles as f64 / block.wall.as_secs_f64() },
     Metric { name: "CPU us/cycle", of: |block| block.cpu.as_secs_f64() * 1e6 / block.cycles as f64 },
 ];
