@@ -1,1 +1,3 @@
-//! x
+//! Faults, histories and benchmarks on real servers.
+
+pub mod bench;

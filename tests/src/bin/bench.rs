@@ -1,0 +1,26 @@
+//! Measures the lock and what it stands on, on real servers: `cargo run --release -p redlock-tests --bin bench`.
+
+use clap::{Parser, Subcommand};
+use redlock_tests::bench::{Result, io_thread, uncontended};
+
+/// Measures on redis-servers that it starts itself on loopback; tables go to stdout, progress to stderr
+#[derive(Parser)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Bare fred on the caller's runtime against fred on a thread of its own
+    IoThread(io_thread::Args),
+    /// Acquire and release of free locks
+    Uncontended(uncontended::Args),
+}
+
+fn main() -> Result<()> {
+    match Command::parse().what {
+        What::IoThread(args) => io_thread::run(&args),
+        What::Uncontended(args) => uncontended::run(&args),
+    }
+}
