@@ -41,6 +41,14 @@ struct Plan {
     closed: bool,
 }
 
+/// What the scheduler finds to do.
+struct Look {
+    due: Vec<(u64, Arc<Lease>)>,
+    next: Option<Instant>,
+    frozen: bool,
+    closed: bool,
+}
+
 impl Renewal {
     /// Starts the scheduler; it ends with [`Renewal::close`].
     pub(crate) fn start(driver: &Arc<Driver>) -> Arc<Self> {
@@ -117,8 +125,7 @@ impl Renewal {
         }
     }
 
-    /// What is due by now, and when to look again.
-    fn take_due(&self, now: Instant) -> (Vec<(u64, Arc<Lease>)>, Option<Instant>) {
+    fn look(&self, now: Instant) -> Look {
         let mut plan = self.plan();
         let mut due = Vec::new();
         while let Some(&(at, id)) = plan.order.first().filter(|(at, _)| *at <= now) {
@@ -128,14 +135,13 @@ impl Renewal {
             }
         }
         plan.armed = plan.order.first().map(|&(at, _)| at);
-        (due, plan.armed)
+        Look { due, next: plan.armed, frozen: plan.frozen, closed: plan.closed }
     }
 
     async fn run(self: Arc<Self>, driver: Arc<Driver>) {
         let mut rounds = FuturesUnordered::new();
         loop {
-            let (due, next) = self.take_due(driver.env.now());
-            let (closed, frozen) = (self.plan().closed, self.plan().frozen);
+            let Look { due, next, frozen, closed } = self.look(driver.env.now());
             if closed {
                 return;
             }

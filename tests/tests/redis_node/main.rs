@@ -16,8 +16,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::backend::redis::{RedisConfig, RedisNode};
 use redlock::node::{
-    AcquireRequest, ExtendRequest, Identity, Node, NodeError, Refusal, RefusalReason, ReleaseRequest, Released,
-    Reply,
+    AcquireRequest, ExtendRequest, Identity, Node, NodeError, Refusal, RefusalReason, ReleaseRequest,
+    Released, Reply,
 };
 use redlock::testing::real_env;
 use redlock::{Instant, LockName, OwnerToken, Protections, Ttl};

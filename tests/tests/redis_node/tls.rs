@@ -27,7 +27,8 @@ impl Files {
         fs::write(dir.path().join("ca.crt"), ca.pem()).unwrap();
         for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
             let key = KeyPair::generate().unwrap();
-            let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+            let certificate =
+                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
             fs::write(dir.path().join(format!("{file}.crt")), certificate.pem()).unwrap();
             fs::write(dir.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
         }
@@ -133,7 +134,10 @@ fn a_file_that_cannot_be_used_is_named_with_what_should_be_in_it() {
         (files.mutual().key(files.path("client.crt")), "client.crt"),
     ] {
         let error = refused(tls);
-        assert!(matches!(&error, RedisConfigError::TlsFile { path, .. } if *path == files.path(file)), "{error}");
+        assert!(
+            matches!(&error, RedisConfigError::TlsFile { path, .. } if *path == files.path(file)),
+            "{error}"
+        );
         assert!(error.to_string().contains("in PEM form"), "{error}");
     }
     let mismatched = refused(files.mutual().key(files.path("server.key")));
