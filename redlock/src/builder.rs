@@ -16,6 +16,8 @@ use crate::protections::Protections;
 use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
 use crate::settings::Settings;
 
+#[cfg(feature = "memory")]
+use crate::backend::memory::MemoryNode;
 #[cfg(feature = "redis")]
 use crate::backend::redis::{RedisConfig, RedisConfigError, RedisNode};
 
@@ -43,6 +45,8 @@ enum Source {
     Url(String),
     #[cfg(feature = "redis")]
     Redis(RedisConfig),
+    #[cfg(feature = "memory")]
+    Memory,
 }
 
 /// TTL of a quorum lock that states none.
@@ -50,15 +54,20 @@ const DEFAULT_TTL: Ttl = Ttl::from_const(Duration::from_secs(10));
 
 impl LocksBuilder {
     pub(crate) fn new() -> Self {
+        Self { max_ttl: None, ..Self::with_settings(Settings::new(DEFAULT_TTL)) }
+    }
+
+    /// No nodes, and these settings.
+    pub(crate) fn with_settings(settings: Settings) -> Self {
         Self {
             nodes: Vec::new(),
             prefix: None,
             quorum: None,
             start_without_quorum: false,
-            ttl: DEFAULT_TTL.get(),
-            max_ttl: None,
-            drift_factor: DriftFactor::DEFAULT.get(),
-            settings: Settings::new(DEFAULT_TTL),
+            ttl: settings.ttl.get(),
+            max_ttl: Some(settings.max_ttl.get()),
+            drift_factor: settings.drift_factor.get(),
+            settings,
             env: None,
             protections: Protections::default(),
         }
@@ -82,6 +91,13 @@ impl LocksBuilder {
     /// Adds a node of any kind.
     pub fn node(mut self, node: Arc<dyn Node>) -> Self {
         self.nodes.push(Source::Ready(node));
+        self
+    }
+
+    /// Adds a node in this process, of its own: a lock between tasks and threads, that ends with this `Locks`.
+    #[cfg(feature = "memory")]
+    pub fn memory(mut self) -> Self {
+        self.nodes.push(Source::Memory);
         self
     }
 
@@ -220,7 +236,7 @@ impl LocksBuilder {
 
     fn start_nodes(&self, env: &Arc<dyn Env>) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
-        for source in &self.nodes {
+        for (index, source) in self.nodes.iter().enumerate() {
             nodes.push(match source {
                 Source::Ready(node) => Arc::clone(node),
                 #[cfg(feature = "redis")]
@@ -233,6 +249,10 @@ impl LocksBuilder {
                 }
                 #[cfg(feature = "redis")]
                 Source::Redis(config) => RedisNode::start(config.clone(), Arc::clone(env), self.protections)?,
+                #[cfg(feature = "memory")]
+                Source::Memory => {
+                    MemoryNode::start(format!("memory-{index}"), Arc::clone(env), self.protections)
+                }
             });
         }
         Ok(nodes)
@@ -333,6 +353,19 @@ pub enum BuildError {
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(#[from] RedisConfigError),
+    /// The configuration cannot be used.
+    #[cfg(feature = "config")]
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The configuration asks for a backend that this program was built without.
+    #[cfg(feature = "config")]
+    #[error(
+        "this program was built without the cargo feature `{feature}` of redlock-quorum, which the configuration needs"
+    )]
+    NotBuilt {
+        /// The feature.
+        feature: &'static str,
+    },
     /// One address was given twice: its vote must not count twice.
     #[error("{address} is given twice; every node must be a server of its own")]
     DuplicateNode {

@@ -136,6 +136,7 @@ mod environment;
 mod error;
 mod nodes;
 mod secret;
+mod start;
 mod store;
 mod timing;
 mod tls;
@@ -143,13 +144,10 @@ mod unknown;
 
 use std::path::Path;
 
-pub(crate) use address::{Address, NodeUrl};
+use address::{Address, NodeUrl};
 use document::{Document, Table};
 pub use error::{ConfigError, ConfigErrorKind};
-pub(crate) use secret::Password;
-use store::Backend;
-pub(crate) use store::{Credentials, RedisAccess, Store};
-pub(crate) use tls::{TlsFiles, TlsIdentity};
+use store::{Backend, RedisAccess, Store};
 
 use crate::settings::Settings;
 

@@ -144,14 +144,6 @@ impl Owned {
     fn claim(&self) -> MutexGuard<'_, Claim> {
         self.claim.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    pub(crate) fn owner(&self) -> OwnerToken {
-        self.owner
-    }
-
-    pub(crate) fn node_timeout(&self) -> Duration {
-        self.node_timeout
-    }
 }
 
 /// The answer of one node to one request.

@@ -157,7 +157,7 @@ pub struct InvalidTtl {
 /// On Linux this is `CLOCK_BOOTTIME`, on macOS the continuous clock: both go on while the machine sleeps
 /// (design, section 4: "a laptop that slept must not believe that it still holds a lock"). All arithmetic
 /// saturates, so that no reply and no setting can wrap a validity around.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Instant(u64);
 
 impl Instant {

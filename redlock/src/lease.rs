@@ -1,6 +1,5 @@
 //! One hold of a lock: until when it is valid, and how it ended. Shared by the guard, renewal and all who watch it.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -238,19 +237,17 @@ impl Lease {
     }
 
     /// Asks `check` now, after every change, and at the point that it names.
-    fn until<T>(&self, check: impl Fn(&Self, Status) -> Result<T, Instant>) -> impl Future<Output = T> {
-        async move {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                let status = *self.status();
-                let at = match check(self, status) {
-                    Ok(done) => return done,
-                    Err(at) => at,
-                };
-                futures::future::select(changed, self.driver.env.sleep_until(at)).await;
-            }
+    async fn until<T>(&self, check: impl Fn(&Self, Status) -> Result<T, Instant>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let status = *self.status();
+            let at = match check(self, status) {
+                Ok(done) => return done,
+                Err(at) => at,
+            };
+            futures::future::select(changed, self.driver.env.sleep_until(at)).await;
         }
     }
 }

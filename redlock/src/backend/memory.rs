@@ -47,7 +47,7 @@ const SMALLEST_SWEEP: usize = 1_024;
 impl MemoryNode {
     /// An empty table. `address` is what people call it; nodes of one quorum need different ones.
     pub fn new(address: impl Into<String>, env: Arc<dyn Env>) -> Arc<Self> {
-        Self::build(address.into(), env, Default::default())
+        Self::start(address.into(), env, Default::default())
     }
 
     /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check` and
@@ -58,10 +58,10 @@ impl MemoryNode {
         env: Arc<dyn Env>,
         protections: Protections,
     ) -> Arc<Self> {
-        Self::build(address.into(), env, protections)
+        Self::start(address.into(), env, protections)
     }
 
-    fn build(address: String, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
+    pub(crate) fn start(address: String, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
         Arc::new(Self { address, env, protections, table: Mutex::new(Table::new()) })
     }
 

@@ -59,11 +59,8 @@ pub(crate) enum Store {
     Redlock { nodes: Vec<NodeUrl>, access: RedisAccess },
     /// One Redis, as due uses it.
     Redis { address: Address, access: RedisAccess },
-    /// A table in this process.
-    Memory {
-        /// Stands before every name with a colon, unless it is empty.
-        prefix: String,
-    },
+    /// A table in this process. Its names need no prefix: nobody else sees them.
+    Memory,
 }
 
 /// How to use every Redis of a table. What a node's URL says itself goes first.
@@ -106,7 +103,7 @@ impl Store {
                     address: read_address(table)?,
                 }
             }
-            Backend::Memory => Self::Memory { prefix },
+            Backend::Memory => Self::Memory,
         })
     }
 

@@ -113,11 +113,10 @@ impl<'a> Flight<'a> {
 
     /// The lock is held: stragglers are adopted into it.
     fn keep(mut self) -> Arc<Owned> {
-        if let Some(requests) = self.requests.take().filter(|requests| !requests.is_empty()) {
-            if self.driver.protections.adopt_stragglers() {
-                let owned = Arc::clone(&self.owned);
-                self.driver.spawn(owned.see_through(requests, self.deadline));
-            }
+        let stragglers = self.requests.take().filter(|requests| !requests.is_empty());
+        if let Some(requests) = stragglers.filter(|_| self.driver.protections.adopt_stragglers()) {
+            let owned = Arc::clone(&self.owned);
+            self.driver.spawn(owned.see_through(requests, self.deadline));
         }
         Arc::clone(&self.owned)
     }

@@ -7,7 +7,6 @@ use super::fanout::FanOut;
 use super::{Answered, Driver, Owned};
 use crate::env::jitter;
 use crate::error::{NodeReport, NodeVote};
-use crate::id::Instant;
 use crate::node::{Refusal, RefusalReason, ReleaseRequest, Released};
 use crate::quorum::{Backoff, ReleaseOutcome, ReleaseTally, ReleaseVote, Situation};
 
@@ -148,10 +147,5 @@ impl Owned {
             Ok(released) => claim.released(*node, released.was_held, released.settled),
             Err(_) => claim.release_failed(*node),
         }
-    }
-
-    /// A lower bound for the end of everything this owner may have left, for shutdown's account.
-    pub(crate) fn is_settled(&self, now: Instant) -> bool {
-        self.claim().is_settled(now)
     }
 }

@@ -68,12 +68,6 @@ pub(crate) enum Answer {
     },
 }
 
-impl Default for Instant {
-    fn default() -> Self {
-        Self::from_nanos(0)
-    }
-}
-
 impl Claim {
     pub(crate) fn new(quorum: Quorum) -> Self {
         Self { lanes: vec![Lane::default(); quorum.nodes()] }
@@ -168,10 +162,5 @@ impl Claim {
         self.lanes.iter().all(|lane| {
             now >= lane.gone_at || (lane.awaited == 0 && lane.ended.count() == 0 && lane.releasing.is_none())
         })
-    }
-
-    /// Whether answers are still awaited that [`Claim::is_settled`] depends on.
-    pub(crate) fn is_awaiting(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.awaited > 0 || lane.releasing.is_some())
     }
 }

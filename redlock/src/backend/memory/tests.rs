@@ -48,7 +48,7 @@ const B: OwnerToken = OwnerToken::from_bytes([2; OwnerToken::BYTES]);
 
 fn bench_with(protections: Protections) -> Bench {
     let clock = Arc::new(Clock(AtomicU64::new(1_000_000_000_000)));
-    Bench { node: MemoryNode::build("memory".into(), clock.clone(), protections), clock }
+    Bench { node: MemoryNode::start("memory".into(), clock.clone(), protections), clock }
 }
 
 fn bench() -> Bench {

@@ -9,7 +9,7 @@ use futures::future::{join3, pending};
 use super::*;
 use crate::backend::memory::MemoryNode;
 use crate::id::{LockName, OwnerToken, Ttl};
-use crate::node::{AcquireRequest, Node, ReleaseRequest, Reply};
+use crate::node::{AcquireRequest, ReleaseRequest, Reply};
 
 const SECOND: Duration = Duration::from_secs(1);
 
