@@ -1,9 +1,9 @@
 //! Who we are on a server, and what it lets us do.
 
+use redlock::Protections;
 use redlock::backend::redis::{RedisConfig, RedisConfigError, RedisNode};
 use redlock::node::{Effect, NodeErrorKind};
 use redlock::testing::real_env;
-use redlock::Protections;
 
 use crate::server::{Server, eventually, free_port};
 use crate::{acquire, connected, extend, is_granted, probe, release, start};
@@ -17,14 +17,20 @@ fn a_probe_says_which_process_it_is() {
     let server = Server::start();
     let identity = probe(config(&server)).unwrap();
     assert_eq!(identity.instance, Some(server.run_id()));
-    assert!(server.cli(&["INFO", "server"]).contains(&format!("redis_version:{}", identity.version.unwrap())));
+    assert!(
+        server.cli(&["INFO", "server"]).contains(&format!("redis_version:{}", identity.version.unwrap()))
+    );
 }
 
 #[test]
 fn a_password_is_needed_and_must_be_right() {
     let server = Server::with(&["--requirepass", "s3cret"], &["-a", "s3cret"]);
     assert!(probe(config(&server).password("s3cret")).is_ok());
-    for wrong in [config(&server), config(&server).password("wr0ng"), config(&server).username("nobody").password("s3cret")] {
+    for wrong in [
+        config(&server),
+        config(&server).password("wr0ng"),
+        config(&server).username("nobody").password("s3cret"),
+    ] {
         let error = probe(wrong).unwrap_err();
         assert_eq!((error.kind, error.effect), (NodeErrorKind::Denied, Effect::None), "{error}");
         assert!(!error.to_string().contains("wr0ng") && !error.to_string().contains("s3cret"), "{error}");
@@ -34,7 +40,18 @@ fn a_password_is_needed_and_must_be_right() {
 #[test]
 fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() {
     let server = Server::start();
-    let rights = ["+info", "+script|load", "+evalsha", "+time", "+set", "+get", "+del", "+pttl", "+pexpire", "+select"];
+    let rights = [
+        "+info",
+        "+script|load",
+        "+evalsha",
+        "+time",
+        "+set",
+        "+get",
+        "+del",
+        "+pttl",
+        "+pexpire",
+        "+select",
+    ];
     let mut user = vec!["ACL", "SETUSER", "locker", "on", ">pw", "~redlock:*", "-@all"];
     user.extend(rights);
     assert_eq!(server.cli(&user), "OK");
@@ -45,7 +62,9 @@ fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() 
     assert!(release(&node, "a", 1).unwrap().was_held);
     // Keys outside its pattern.
     let outside = start(locker.clone().prefix("other"));
-    eventually("it is connected", || acquire(&outside, "a", 1, 1_000).is_err_and(|error| error.kind == NodeErrorKind::Denied));
+    eventually("it is connected", || {
+        acquire(&outside, "a", 1, 1_000).is_err_and(|error| error.kind == NodeErrorKind::Denied)
+    });
 
     server.cli(&["ACL", "SETUSER", "locker", "-evalsha"]);
     let error = acquire(&node, "a", 1, 1_000).unwrap_err();

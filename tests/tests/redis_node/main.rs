@@ -1,6 +1,7 @@
 //! The Redis node against real servers.
 //!
 //! Every future is polled by a plain executor outside any runtime.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod access;
 mod faults;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::backend::redis::{RedisConfig, RedisNode};
 use redlock::node::{
-    AcquireRequest, ExtendRequest, Identity, Node, NodeError, Refusal, RefusalReason, ReleaseRequest, Released,
-    Reply,
+    AcquireRequest, ExtendRequest, Identity, Node, NodeError, Refusal, RefusalReason, ReleaseRequest,
+    Released, Reply,
 };
 use redlock::testing::real_env;
 use redlock::{Instant, LockName, OwnerToken, Protections, Ttl};

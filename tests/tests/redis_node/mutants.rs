@@ -8,7 +8,9 @@ use redlock::node::{AcquireRequest, Node, NodeError, RefusalReason, Reply};
 use redlock::{Instant, Protections, Ttl};
 
 use crate::server::{Server, eventually};
-use crate::{acquire, connected_with, extend, from_now, is_granted, millis, name, owner, pttl, refusal, release};
+use crate::{
+    acquire, connected_with, extend, from_now, is_granted, millis, name, owner, pttl, refusal, release,
+};
 
 /// Asks a stopped server and lets it go on when the deadline has passed.
 fn acquire_too_late(protections: Protections) -> (Result<Reply, NodeError>, String) {

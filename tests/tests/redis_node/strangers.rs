@@ -60,7 +60,9 @@ fn imitate(version: &'static str, evalsha: &'static str) -> RedisConfig {
         match command[0].as_str() {
             "ping" => "+PONG\r\n".to_owned(),
             "client" => ":1\r\n".to_owned(),
-            "info" => bulk(&format!("redis_version:{version}\r\nrun_id:{}\r\nrole:master\r\n", "0a".repeat(20))),
+            "info" => {
+                bulk(&format!("redis_version:{version}\r\nrun_id:{}\r\nrole:master\r\n", "0a".repeat(20)))
+            }
             "time" => "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_owned(),
             "script" => bulk(&"ab".repeat(20)),
             "evalsha" => evalsha.to_owned(),
@@ -107,7 +109,11 @@ fn an_answer_that_makes_no_sense_is_an_error_with_an_unknown_effect() {
         let node = start(imitate("7.0.0", odd));
         block_on(Arc::clone(&node).probe()).unwrap();
         let error = acquire(&node, "a", 1, 1_000).unwrap_err();
-        assert_eq!((error.kind, error.effect), (NodeErrorKind::Protocol, Effect::Unknown), "{odd:?}: {error}");
+        assert_eq!(
+            (error.kind, error.effect),
+            (NodeErrorKind::Protocol, Effect::Unknown),
+            "{odd:?}: {error}"
+        );
     }
 }
 
@@ -118,7 +124,10 @@ fn an_answer_that_is_no_frame_ends_the_connection() {
         block_on(Arc::clone(&node).probe()).unwrap();
         let error = acquire(&node, "a", 1, 1_000).unwrap_err();
         assert_eq!(error.effect, Effect::Unknown, "{odd:?}: {error}");
-        assert!(matches!(error.kind, NodeErrorKind::Disconnected | NodeErrorKind::Protocol), "{odd:?}: {error}");
+        assert!(
+            matches!(error.kind, NodeErrorKind::Disconnected | NodeErrorKind::Protocol),
+            "{odd:?}: {error}"
+        );
     }
 }
 
@@ -126,7 +135,11 @@ fn an_answer_that_is_no_frame_ends_the_connection() {
 fn each_operation_takes_only_the_answers_that_belong_to_it() {
     let stale = start(imitate("7.0.0", "*2\r\n:3\r\n:1700000000000000\r\n"));
     block_on(Arc::clone(&stale).probe()).unwrap();
-    assert_eq!(release(&stale, "a", 1).unwrap_err().kind, NodeErrorKind::Protocol, "a release is never stale");
+    assert_eq!(
+        release(&stale, "a", 1).unwrap_err().kind,
+        NodeErrorKind::Protocol,
+        "a release is never stale"
+    );
     let done = start(imitate("7.0.0", "*2\r\n:0\r\n:1700000000000000\r\n"));
     block_on(Arc::clone(&done).probe()).unwrap();
     let error = block_on(Arc::clone(&done).inspect(name("a"))).unwrap_err();
@@ -150,9 +163,11 @@ fn a_server_that_is_not_redis_is_told_in_time() {
     ] {
         let error = probe(config).unwrap_err();
         assert_eq!(error.effect, Effect::None);
-        assert!(matches!(error.kind, NodeErrorKind::Protocol | NodeErrorKind::Unreachable), "{what}: {error}");
+        assert!(
+            matches!(error.kind, NodeErrorKind::Protocol | NodeErrorKind::Unreachable),
+            "{what}: {error}"
+        );
         assert!(error.to_string().len() > "127.0.0.1:65535: ".len() + 10, "{what}: {error}");
-        println!("{what}: {:?} {error}", error.kind);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use redlock::node::{AcquireRequest, Effect, Inspection, Node, NodeErrorKind, RefusalReason, ReleaseRequest, Released};
+use redlock::node::{
+    AcquireRequest, Effect, Inspection, Node, NodeErrorKind, RefusalReason, ReleaseRequest, Released,
+};
 use redlock::{Instant, LockName, Ttl};
 
 use crate::server::{Server, eventually};
@@ -127,8 +129,14 @@ fn a_name_may_have_any_bytes() {
     let all: Vec<u8> = (0..=255).collect();
     for bytes in [&all[..], b"\0", b"a b\r\nSET x y", b"{", b"}{}", &[0xff; LockName::MAX_BYTES]] {
         let lock = name(bytes);
-        let request =
-            |number| AcquireRequest::new(lock.clone(), owner(number), Ttl::new(millis(60_000)).unwrap(), from_now(10_000));
+        let request = |number| {
+            AcquireRequest::new(
+                lock.clone(),
+                owner(number),
+                Ttl::new(millis(60_000)).unwrap(),
+                from_now(10_000),
+            )
+        };
         assert!(is_granted(&block_on(Arc::clone(&node).acquire(request(1)))), "{lock}");
         refusal(block_on(Arc::clone(&node).acquire(request(2))), RefusalReason::Held);
         let released = block_on(Arc::clone(&node).release(ReleaseRequest::new(lock.clone(), owner(1), None)));

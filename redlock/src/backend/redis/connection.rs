@@ -49,9 +49,9 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
     #[cfg(not(feature = "tls"))]
     let () = tls;
     let connection = ConnectionConfig {
-        // They only end what our own timer has given up already.
-        connection_timeout: config.connect_timeout,
-        internal_command_timeout: config.connect_timeout,
+        // Our own timer ends an attempt; these would only come before it and say less.
+        connection_timeout: config.connect_timeout.saturating_mul(2),
+        internal_command_timeout: config.connect_timeout.saturating_mul(2),
         // Together with the missing reconnect policy: a command whose connection broke is answered with an error
         // instead of being kept for the next connection.
         max_command_attempts: 1,

@@ -222,7 +222,7 @@ async fn command(
             }
         },
         Outcome::NotSent(failure) => Err(failure),
-        Outcome::Lost(_) => Err(closed_early()),
+        Outcome::Lost(why) => Err(closed_early(&format!("no answer to {name}: {why}"))),
     }
 }
 
@@ -230,7 +230,7 @@ async fn command(
 async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
     let (mut silent, mut last) = (0, None);
     let connection = Arc::clone(&running.connection);
-    let Some(task) = running.task.as_mut() else { return closed_early() };
+    let Some(task) = running.task.as_mut() else { return closed_early("fred has no task") };
     loop {
         let next_look = shared.env.sleep_until(shared.env.now().saturating_add(LOOK_EVERY));
         let wish = std::pin::pin!(connection.wish());
