@@ -140,7 +140,9 @@ async fn in_time<T>(
     match select(std::pin::pin!(attempt), timer).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}")))
+            // A server without TLS waits for the end of what it takes for a command.
+            let hint = if shared.config.tls.is_some() { "; does the server speak TLS?" } else { "" };
+            Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}{hint}")))
         }
     }
 }
