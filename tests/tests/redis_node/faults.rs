@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use redlock::Protections;
 use redlock::backend::redis::{RedisConfig, RedisNode};
-use redlock::node::{Effect, Node, NodeErrorKind};
+use redlock::node::{Effect, Node, NodeErrorKind, NodeFuture, Reply};
 use redlock::testing::real_env;
 
 use crate::server::{Server, eventually, free_port};
@@ -56,21 +56,34 @@ fn a_node_that_was_not_there_at_first_is_found_when_it_comes() {
     eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
 }
 
+/// Stops the server and sends requests until one is refused for their number.
+fn fill(server: &Server, node: &Arc<RedisNode>) -> Vec<NodeFuture<Reply>> {
+    // On a busy machine the connection may be given up before there are enough.
+    for _ in 0..5 {
+        eventually("it is connected", || acquire(node, "a", 1, 60_000).is_ok());
+        server.stop();
+        let mut waiting = Vec::new();
+        let error = loop {
+            let mut reply = Arc::clone(node).acquire(acquisition("a", 1, 60_000));
+            match (&mut reply).now_or_never() {
+                None => waiting.push(reply),
+                Some(reply) => break reply.unwrap_err(),
+            }
+        };
+        assert_eq!(error.effect, Effect::None, "{error}");
+        if error.kind == NodeErrorKind::Overloaded {
+            return waiting;
+        }
+        server.go_on();
+    }
+    panic!("no request was refused for the number of those that wait");
+}
+
 #[test]
 fn a_hung_server_costs_bounded_memory_fails_fast_and_heals() {
     let server = Server::start();
     let node = connected(&server);
-    server.stop();
-    let mut waiting = Vec::new();
-    let error = loop {
-        let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
-        match (&mut reply).now_or_never() {
-            None => waiting.push(reply),
-            Some(reply) => break reply.unwrap_err(),
-        }
-        assert!(waiting.len() <= 8_192, "there is a limit");
-    };
-    assert_eq!((error.kind, error.effect), (NodeErrorKind::Overloaded, Effect::None), "{error}");
+    let mut waiting = fill(&server, &node);
     assert_eq!(waiting.len(), 8_192);
     // Those that nobody waits for any more still count.
     waiting.truncate(4_096);
@@ -87,6 +100,27 @@ fn a_hung_server_costs_bounded_memory_fails_fast_and_heals() {
     });
     server.go_on();
     eventually("it is connected again", || acquire(&node, "b", 1, 60_000).is_ok());
+}
+
+#[test]
+fn requests_in_flight_when_the_server_dies_may_have_taken_effect() {
+    let mut server = Server::start();
+    let node = connected(&server);
+    server.stop();
+    let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
+    assert!((&mut reply).now_or_never().is_none());
+    server.kill();
+    let error = block_on(reply).unwrap_err();
+    assert_eq!((error.kind, error.effect), (NodeErrorKind::Disconnected, Effect::Unknown), "{error}");
+}
+
+#[test]
+fn a_connection_that_the_server_closes_is_made_anew() {
+    let server = Server::start();
+    let node = connected(&server);
+    assert_eq!(server.cli(&["CLIENT", "KILL", "TYPE", "normal"]), "1");
+    eventually("it is connected again", || acquire(&node, "a", 1, 60_000).is_ok());
+    eventually("one connection is left", || server.clients() == 1);
 }
 
 #[test]
