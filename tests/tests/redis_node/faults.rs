@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::executor::block_on;
-use redlock::Protections;
 use redlock::backend::redis::{RedisConfig, RedisNode};
 use redlock::node::{Effect, Node, NodeErrorKind, NodeFuture, Reply};
 use redlock::testing::real_env;
+use redlock::{Instant, Protections};
 
 use crate::server::{Server, eventually, free_port};
-use crate::{acquire, acquisition, connected, is_granted, release, start};
+use crate::{acquire, acquisition, connected, from_now, is_granted, release, start};
 
 #[test]
 fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
@@ -124,19 +124,20 @@ fn a_connection_that_the_server_closes_is_made_anew() {
 }
 
 #[test]
-fn a_slow_server_that_still_answers_is_not_given_up() {
+fn a_caller_that_does_not_take_its_answer_costs_nobody_the_connection() {
     let server = Server::start();
     let node = connected(&server);
-    // Some answers, then none for less than a second, a few times over.
-    for round in 0..3 {
-        server.stop();
-        let mut reply = Arc::clone(&node).acquire(acquisition(&round.to_string(), 1, 60_000));
-        assert!((&mut reply).now_or_never().is_none());
-        std::thread::yield_now();
-        server.go_on();
-        assert!(is_granted(&block_on(reply)));
-    }
-    assert_eq!(server.clients(), 1);
+    let client =
+        || server.cli(&["CLIENT", "LIST"]).lines().next().unwrap().split(' ').next().unwrap().to_owned();
+    let before = client();
+    let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
+    let _ = (&mut reply).now_or_never();
+    // Longer than a silent connection is kept.
+    let later = from_now(2_000);
+    eventually("two seconds have passed", || Instant::now() > later);
+    assert!(is_granted(&acquire(&node, "b", 1, 60_000)));
+    assert!(is_granted(&block_on(reply)));
+    assert_eq!(client(), before);
 }
 
 #[test]

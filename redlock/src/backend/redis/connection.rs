@@ -95,7 +95,7 @@ pub(super) struct Connection {
     env: Arc<dyn Env>,
     /// Requests sent and not answered yet, those that nobody waits for any more included.
     waiting: AtomicUsize,
-    /// How many answers have come; tells a slow server from a silent one.
+    /// How many answers have been taken; tells a slow server from a silent one.
     answered: AtomicU64,
     /// Why it ended.
     closed: OnceLock<Failure>,
@@ -194,9 +194,18 @@ impl Connection {
         }
     }
 
-    /// How many answers have come, if requests are waiting for more.
-    pub(super) fn answered_while_waiting(&self) -> Option<u64> {
-        (self.waiting.load(Ordering::Acquire) > 0).then(|| self.answered.load(Ordering::Acquire))
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// How many answers have been taken.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// Asks for the server's time, whatever is waiting; the answer comes behind those to all requests before it.
+    pub(super) async fn ask_time(&self) -> Outcome {
+        self.exchange("TIME", Vec::new()).await
     }
 
     /// fred's client, to start and to set up.
