@@ -47,7 +47,7 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
         ..Config::default()
     };
     #[cfg(not(feature = "tls"))]
-    let () = tls;
+    let Tls = tls;
     let connection = ConnectionConfig {
         // Our own timer ends an attempt; these would only come before it and say less.
         connection_timeout: config.connect_timeout.saturating_mul(2),
@@ -77,8 +77,10 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
 /// What fred needs to speak TLS.
 #[cfg(feature = "tls")]
 pub(super) type Tls = Option<fred::types::config::TlsConfig>;
+/// Nothing: this build cannot speak it.
 #[cfg(not(feature = "tls"))]
-pub(super) type Tls = ();
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tls;
 
 /// What the keeper of a connection is asked to do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,5 +258,67 @@ impl Drop for Exchange {
         if let (true, Some(running)) = (self.sent, self.running.take()) {
             self.env.spawn(running.map(drop).boxed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::env::RealEnv;
+    use crate::node::NodeErrorKind;
+
+    /// fred keeps the commands of a client that is not connected, as it does after its connection task has ended.
+    fn unanswered() -> Arc<Connection> {
+        let client = client(&RedisConfig::new("127.0.0.1"), Default::default());
+        Connection::new(client, Arc::new(RealEnv::start().unwrap()))
+    }
+
+    fn send(connection: &Arc<Connection>) -> Exchange {
+        let mut exchange = connection.call("TIME", vec![]).unwrap();
+        assert!((&mut exchange).now_or_never().is_none());
+        exchange
+    }
+
+    fn close(connection: &Connection) {
+        connection.close(Failure::new(NodeErrorKind::Unreachable, "closed by the test"));
+    }
+
+    #[test]
+    fn a_request_that_fred_never_answers_ends_with_the_connection() {
+        let connection = unanswered();
+        let waiting = send(&connection);
+        close(&connection);
+        let outcome = block_on(waiting);
+        assert!(matches!(&outcome, Outcome::Lost(why) if why == "closed by the test"), "{outcome:?}");
+        let outcome = block_on(connection.call("TIME", vec![]).unwrap());
+        assert!(matches!(&outcome, Outcome::NotSent(_)), "{outcome:?}");
+        assert!(!connection.is_waited_for());
+    }
+
+    #[test]
+    fn an_abandoned_request_counts_until_it_is_answered_and_one_never_sent_does_not() {
+        let connection = unanswered();
+        drop(connection.call("TIME", vec![]).unwrap());
+        assert!(!connection.is_waited_for());
+        drop(send(&connection));
+        assert!(connection.is_waited_for());
+        close(&connection);
+        while connection.is_waited_for() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn no_more_than_so_many_requests_wait() {
+        let connection = unanswered();
+        let waiting: Vec<_> = (0..MOST_WAITING).map(|_| send(&connection)).collect();
+        assert!(matches!(connection.call("TIME", vec![]), Err(Full)));
+        close(&connection);
+        for exchange in waiting {
+            assert!(matches!(block_on(exchange), Outcome::Lost(_)));
+        }
+        assert!(connection.call("TIME", vec![]).is_ok());
     }
 }
