@@ -14,7 +14,7 @@ use crate::locks::Locks;
 use crate::node::{Identity, Node, NodeError};
 use crate::protections::Protections;
 use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
-use crate::settings::Settings;
+use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
 
 #[cfg(feature = "memory")]
 use crate::backend::memory::MemoryNode;
@@ -165,6 +165,20 @@ impl LocksBuilder {
     /// As [`Lock::renew_at_most`](crate::Lock::renew_at_most), for all locks; without limit by default.
     pub fn renew_at_most(mut self, limit: Duration) -> Self {
         self.settings.renew_limit = Some(limit);
+        self
+    }
+
+    /// Whether every acquisition brings a [fencing token](crate::Held::fencing_token): yes by default. All clients of a name
+    /// must agree on it: an acquisition without a token counts nothing up.
+    pub fn fencing(mut self, on: bool) -> Self {
+        self.settings.fencing = on.then_some(self.settings.fencing.unwrap_or(DEFAULT_FENCING_RETENTION));
+        self
+    }
+
+    /// How long nodes keep a name's fencing counter after its last use: 10 min by default. It bounds the memory that names
+    /// which are never used again take.
+    pub fn fencing_retention(mut self, retention: Duration) -> Self {
+        self.settings.fencing = Some(retention);
         self
     }
 

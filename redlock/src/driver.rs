@@ -6,6 +6,7 @@
 mod acquire;
 mod extend;
 mod fanout;
+mod flight;
 mod release;
 
 use std::future::Future;
@@ -22,7 +23,7 @@ use crate::node::{Node, NodeError};
 use crate::protections::Protections;
 use crate::quorum::{Claim, DriftFactor, Quorum};
 
-pub(crate) use acquire::{Attempt, RoundFailure};
+pub(crate) use acquire::{Attempt, Held, RoundFailure};
 pub(crate) use extend::Extension;
 pub(crate) use release::ReleaseResult;
 
@@ -90,6 +91,13 @@ impl Driver {
             }
             changed.await;
         }
+    }
+
+    /// The median of the nodes' times, in microseconds, as far as they are known: what fencing counters follow. 0: unknown.
+    fn hint(&self) -> u64 {
+        let mut clocks: Vec<u64> = self.nodes.iter().filter_map(|node| node.clock()).collect();
+        clocks.sort_unstable();
+        clocks.get(clocks.len() / 2).copied().unwrap_or(0)
     }
 
     /// What each node said, for an error.

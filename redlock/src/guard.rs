@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::driver::ReleaseResult;
 use crate::error::{ExtendError, LostReason, ReleaseError};
-use crate::id::{Instant, LockName, Ttl};
+use crate::id::{FencingToken, Instant, LockName, Ttl};
 use crate::lease::{Lease, LockState};
 use crate::locks::Core;
 
@@ -26,6 +26,12 @@ impl Held {
     /// How long nodes keep the lock without renewal.
     pub fn ttl(&self) -> Ttl {
         self.lease.ttl()
+    }
+
+    /// A number that is strictly greater for every later holder of this name: hand it to the protected resource, which refuses
+    /// smaller ones. `None` where fencing is switched off.
+    pub fn fencing_token(&self) -> Option<FencingToken> {
+        self.lease.token()
     }
 
     /// When it was acquired.

@@ -109,6 +109,34 @@ impl fmt::Debug for OwnerToken {
     }
 }
 
+/// A number that is strictly greater for every later holder of the same name. Hand it to the protected resource: one that
+/// refuses a number below the largest it has seen is safe from holders that do not know yet that their time is up.
+///
+/// 1 to [`FencingToken::MAX`]; numbers are not consecutive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FencingToken(u64);
+
+impl FencingToken {
+    /// The largest token: nodes count in doubles, which are exact up to here.
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    /// A token that a node's counter stands for; `None` outside 1..=[`FencingToken::MAX`].
+    pub const fn new(counter: u64) -> Option<Self> {
+        if counter >= 1 && counter <= Self::MAX { Some(Self(counter)) } else { None }
+    }
+
+    /// The token as a number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// How long a node keeps a lock that is not renewed: [`Ttl::MIN`] to [`Ttl::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ttl(Duration);

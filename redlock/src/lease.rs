@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::driver::{Driver, Extension, Owned};
+use crate::driver::{Driver, Extension, Held, Owned};
 use crate::error::{ExtendError, LostReason};
-use crate::id::{Instant, Ttl};
+use crate::id::{FencingToken, Instant, Ttl};
+use crate::node::Raise;
 
 /// A loss by expiry is reported this much before the validity ends: a timer never fires early, and the holder must
 /// hear of it no later than `valid_until`.
@@ -36,6 +37,9 @@ pub(crate) struct Lease {
     owned: Arc<Owned>,
     ttl: Ttl,
     acquired_at: Instant,
+    token: Option<FencingToken>,
+    /// How long nodes keep its fencing counter beyond its end.
+    fencing: Option<Duration>,
     /// No renewal is started after this point.
     renew_until: Option<Instant>,
     status: Mutex<Status>,
@@ -58,15 +62,17 @@ enum Ended {
 impl Lease {
     pub(crate) fn new(
         driver: Arc<Driver>,
-        owned: Arc<Owned>,
+        held: Held,
         ttl: Ttl,
-        valid_until: Instant,
+        fencing: Option<Duration>,
         renew_limit: Option<Duration>,
     ) -> Arc<Self> {
+        let Held { owned, valid_until, token } = held;
         let acquired_at = driver.env.now();
         let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
         let status = Mutex::new(Status { valid_until, failing: false, ended: None });
-        Arc::new(Self { driver, owned, ttl, acquired_at, renew_until, status, changed: Notify::new() })
+        let changed = Notify::new();
+        Arc::new(Self { driver, owned, ttl, acquired_at, token, fencing, renew_until, status, changed })
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -79,6 +85,10 @@ impl Lease {
 
     pub(crate) fn ttl(&self) -> Ttl {
         self.ttl
+    }
+
+    pub(crate) fn token(&self) -> Option<FencingToken> {
+        self.token
     }
 
     pub(crate) fn acquired_at(&self) -> Instant {
@@ -121,7 +131,8 @@ impl Lease {
             LockState::Released => return Err(ExtendError::Released),
             LockState::Held | LockState::Suspect { .. } => {}
         }
-        match self.driver.extend(&self.owned, self.ttl, self.valid_until()).await {
+        let fence = self.token.zip(self.fencing).map(|(token, retention)| Raise::new(token.get(), retention));
+        match self.driver.extend(&self.owned, self.ttl, self.valid_until(), fence).await {
             Extension::Extended { valid_until } => self.prolong(valid_until),
             Extension::Lost(reason) => {
                 self.lose(reason);

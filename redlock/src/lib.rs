@@ -32,7 +32,7 @@ mod settings;
 pub use builder::{BuildError, LocksBuilder};
 pub use error::{AcquireError, ExtendError, LostReason, NodeReport, NodeVote, ReleaseError, RunError};
 pub use guard::{Held, LockGuard};
-pub use id::{Instant, InvalidName, InvalidTtl, LockName, OwnerToken, Ttl};
+pub use id::{FencingToken, Instant, InvalidName, InvalidTtl, LockName, OwnerToken, Ttl};
 pub use lease::LockState;
 pub use lock::Lock;
 pub use locks::{Locks, ShutdownReport};

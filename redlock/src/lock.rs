@@ -169,7 +169,8 @@ impl<'a> Tries<'a> {
     fn new(lock: &'a Lock, name: LockName, ttl: Ttl, give_up_at: Option<Instant>) -> Self {
         let settings = &lock.core.settings;
         let node_timeout = settings.node_timeout(ttl);
-        let attempt = Attempt { name, ttl, node_timeout, give_up_at, earlier_owner: None };
+        let fencing = settings.fencing;
+        let attempt = Attempt { name, ttl, node_timeout, fencing, give_up_at, earlier_owner: None };
         Self { lock, attempt, backoff: Backoff::new(settings.acquire_interval), made: 0 }
     }
 
@@ -196,7 +197,8 @@ impl<'a> Tries<'a> {
             }
         };
         let driver = Arc::clone(&core.driver);
-        let lease = Lease::new(driver, held.owned, self.attempt.ttl, held.valid_until, self.lock.renew_limit);
+        let Attempt { ttl, fencing, .. } = self.attempt;
+        let lease = Lease::new(driver, held, ttl, fencing, self.lock.renew_limit);
         Ok(Ok(LockGuard::new(Arc::clone(core), lease)))
     }
 

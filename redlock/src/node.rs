@@ -6,6 +6,7 @@
 
 pub(crate) mod clock;
 mod error;
+pub(crate) mod fence;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
 pub use error::{Effect, NodeError, NodeErrorKind};
+pub use fence::{Fence, Raise};
 
 /// What a node operation returns: nothing is sent before the first poll.
 pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
@@ -53,6 +55,11 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// Idempotent.
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply>;
 
+    /// Has the name's fencing counter stand at `to` at least. Refused unless `owner` has the name.
+    ///
+    /// Idempotent. A request that was given up changes nothing but that counter, and only upwards.
+    fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply>;
+
     /// Takes the name from `owner`; touches nobody else's. Never refused, however late.
     ///
     /// Idempotent.
@@ -60,6 +67,9 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+
+    /// The store's own time now, in microseconds since its epoch, as far as its answers have shown it.
+    fn clock(&self) -> Option<u64>;
 }
 
 /// Asks a node to grant a name.
@@ -74,6 +84,8 @@ pub struct AcquireRequest {
     pub ttl: Ttl,
     /// Not to be run after this point.
     pub deadline: Instant,
+    /// Count the name's fencing counter up by this, and say where it stands; `None`: leave it alone.
+    pub fence: Option<Fence>,
 }
 
 /// Asks a node to prolong what an owner has.
@@ -88,6 +100,24 @@ pub struct ExtendRequest {
     pub ttl: Ttl,
     /// Not to be run after this point: the end of the validity that the owner had when it asked.
     pub deadline: Instant,
+    /// Have the name's fencing counter stand there at least; `None`: leave it alone.
+    pub fence: Option<Raise>,
+}
+
+/// Asks a node to raise a name's fencing counter.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RaiseRequest {
+    /// The lock.
+    pub name: LockName,
+    /// Who has it.
+    pub owner: OwnerToken,
+    /// For how long at least the owner may have it.
+    pub ttl: Ttl,
+    /// Not to be run after this point.
+    pub deadline: Instant,
+    /// How far.
+    pub fence: Raise,
 }
 
 /// Asks a node to take a name from an owner.
@@ -105,14 +135,21 @@ pub struct ReleaseRequest {
 impl AcquireRequest {
     /// A request with these fields.
     pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
-        Self { name, owner, ttl, deadline }
+        Self { name, owner, ttl, deadline, fence: None }
     }
 }
 
 impl ExtendRequest {
     /// A request with these fields.
     pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
-        Self { name, owner, ttl, deadline }
+        Self { name, owner, ttl, deadline, fence: None }
+    }
+}
+
+impl RaiseRequest {
+    /// A request with these fields.
+    pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant, fence: Raise) -> Self {
+        Self { name, owner, ttl, deadline, fence }
     }
 }
 
@@ -135,7 +172,17 @@ pub enum Reply {
 /// What comes with a granted vote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Grant {}
+pub struct Grant {
+    /// Where the name's fencing counter stands now, if the request had one.
+    pub counter: Option<u64>,
+}
+
+impl Grant {
+    /// A grant whose request had a fence, and where the counter stands.
+    pub fn with_counter(counter: u64) -> Self {
+        Self { counter: Some(counter) }
+    }
+}
 
 /// Why a node did not grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +214,9 @@ pub enum RefusalReason {
     /// The request came to the node after its deadline.
     #[error("the request came after its deadline")]
     Stale,
+    /// The name's fencing counter has come to its end: no greater token can be had.
+    #[error("its fencing counter is at its end")]
+    Exhausted,
 }
 
 /// A node's answer to a release.
@@ -195,12 +245,14 @@ pub struct Inspection {
     pub held: bool,
     /// For how long, if nobody does anything; `None` if it is free or held without an end.
     pub remaining: Option<Duration>,
+    /// Where its fencing counter stands; `None` if there is none.
+    pub counter: Option<u64>,
 }
 
 impl Inspection {
     /// A look with these results.
-    pub fn new(held: bool, remaining: Option<Duration>) -> Self {
-        Self { held, remaining }
+    pub fn new(held: bool, remaining: Option<Duration>, counter: Option<u64>) -> Self {
+        Self { held, remaining, counter }
     }
 }
 

@@ -74,4 +74,12 @@ protections! {
     extend_in_time,
     /// A majority that says the lock is somebody else's ends it at once.
     lost_on_majority,
+    /// A lock is held only when a quorum of nodes stores its fencing token, or a greater one.
+    fence_quorum,
+    /// A node follows a client's hint no further than a second from its own time.
+    fence_clamp,
+    /// An extension carries the fencing token, so that a node which lost its counter stores it again.
+    fence_extend,
+    /// A node that finds the request's own token does not count up again.
+    fence_once,
 }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod claim;
+mod fencing;
 mod release;
 mod round;
 mod size;
@@ -12,6 +13,7 @@ mod validity;
 
 pub(crate) use backoff::{Backoff, Situation};
 pub(crate) use claim::{Answer, Claim};
+pub(crate) use fencing::Fencing;
 pub(crate) use release::{ReleaseOutcome, ReleaseTally, ReleaseVote};
 pub(crate) use round::{Outcome, Round, Vote};
 pub use size::{InvalidQuorum, Quorum};

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) wait_limit: Option<Duration>,
     /// How long a guard is renewed after it was acquired; `None`: as long as it lives.
     pub(crate) renew_limit: Option<Duration>,
+    /// How long nodes keep a fencing counter that is not used; `None`: no fencing tokens.
+    pub(crate) fencing: Option<Duration>,
 }
 
 impl Settings {
@@ -37,6 +39,7 @@ impl Settings {
             max_retries: None,
             wait_limit: None,
             renew_limit: None,
+            fencing: Some(DEFAULT_FENCING_RETENTION),
         }
     }
 
@@ -47,6 +50,9 @@ impl Settings {
         self.node_timeout.unwrap_or_else(|| (ttl.get() / 20).clamp(SHORTEST, LONGEST)).min(ttl.get())
     }
 }
+
+/// How long nodes keep a fencing counter that is not used.
+pub(crate) const DEFAULT_FENCING_RETENTION: Duration = Duration::from_secs(600);
 
 /// `maxExpiration` is the larger of `expiration` and this.
 const DEFAULT_MAX_TTL: Ttl = Ttl::from_const(Duration::from_secs(30));

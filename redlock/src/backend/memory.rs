@@ -4,14 +4,14 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::collections::hash_map;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
+use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Refusal, RefusalReason,
+    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Raise, RaiseRequest, Refusal, RefusalReason,
     ReleaseRequest, Released, Reply,
 };
 use crate::protections::Protections;
@@ -31,13 +31,21 @@ pub struct MemoryNode {
 #[derive(Debug)]
 struct Table {
     entries: HashMap<LockName, Entry>,
-    /// So many entries, and the expired ones are thrown out.
+    /// Fencing counters; they outlive their locks.
+    counters: HashMap<LockName, Counter>,
+    /// So many entries and counters, and the expired ones are thrown out.
     sweep_at: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     owner: OwnerToken,
+    expires: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counter {
+    value: u64,
     expires: Instant,
 }
 
@@ -104,23 +112,29 @@ impl MemoryNode {
         if self.is_stale(request.deadline, now) {
             return refused(RefusalReason::Stale, None);
         }
-        let expires = expiry(now, request.ttl);
         table.make_room(now);
-        match table.entries.entry(request.name) {
-            hash_map::Entry::Occupied(mut occupied) => {
-                let entry = occupied.get_mut();
-                if entry.is_live(now) && entry.owner != request.owner {
-                    return refused(RefusalReason::Held, Some((*entry, now)));
-                }
-                // A repeated acquire must not take back what an extension has given meanwhile.
-                let kept = if entry.is_live(now) { entry.expires } else { expires };
-                *entry = Entry { owner: request.owner, expires: expires.max(kept) };
-            }
-            hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(Entry { owner: request.owner, expires });
-            }
+        let holder = table.entries.get(&request.name).filter(|entry| entry.is_live(now)).copied();
+        if let Some(holder) = holder.filter(|holder| holder.owner != request.owner) {
+            return refused(RefusalReason::Held, Some((holder, now)));
         }
-        Reply::Granted(Grant::default())
+        let is_again = holder.is_some() && self.protections.fence_once();
+        let grant = match request.fence {
+            None => Grant::default(),
+            Some(fence) => {
+                let counter = table.counter(&request.name, now);
+                let next = if is_again {
+                    Some(counter)
+                } else {
+                    next_counter(counter, &fence, micros(now), &self.protections)
+                };
+                let Some(next) = next else { return refused(RefusalReason::Exhausted, None) };
+                table.count(&request.name, Raise::new(next, fence.retention), request.ttl, now)
+            }
+        };
+        // A repeated acquire must not take back what an extension has given meanwhile.
+        let expires = expiry(now, request.ttl).max(holder.map_or(now, |holder| holder.expires));
+        table.entries.insert(request.name, Entry { owner: request.owner, expires });
+        Reply::Granted(grant)
     }
 
     fn extend_now(&self, request: &ExtendRequest) -> Reply {
@@ -137,7 +151,23 @@ impl MemoryNode {
         }
         let expires = expiry(now, request.ttl);
         entry.expires = if self.protections.never_shorten() { expires.max(entry.expires) } else { expires };
-        Reply::Granted(Grant::default())
+        Reply::Granted(match request.fence {
+            None => Grant::default(),
+            Some(raise) => table.count(&request.name, raise, request.ttl, now),
+        })
+    }
+
+    fn raise_now(&self, request: &RaiseRequest) -> Reply {
+        let mut table = self.lock();
+        let now = self.env.now();
+        if self.is_stale(request.deadline, now) {
+            return refused(RefusalReason::Stale, None);
+        }
+        match table.entries.get(&request.name).filter(|entry| entry.is_live(now)) {
+            None => refused(RefusalReason::Missing, None),
+            Some(entry) if entry.owner != request.owner => refused(RefusalReason::Held, Some((*entry, now))),
+            Some(_) => Reply::Granted(table.count(&request.name, request.fence, request.ttl, now)),
+        }
     }
 
     fn release_now(&self, request: &ReleaseRequest) -> Released {
@@ -159,12 +189,18 @@ impl MemoryNode {
         let table = self.lock();
         let now = self.env.now();
         let entry = table.entries.get(name).filter(|entry| entry.is_live(now));
-        Inspection::new(entry.is_some(), entry.map(|entry| entry.expires.saturating_since(now)))
+        let remaining = entry.map(|entry| entry.expires.saturating_since(now));
+        Inspection::new(entry.is_some(), remaining, Some(table.counter(name, now)).filter(|&counter| counter > 0))
     }
 }
 
 fn expiry(now: Instant, ttl: Ttl) -> Instant {
     now.saturating_add(ttl.get())
+}
+
+/// The node's own time: that of its environment.
+fn micros(now: Instant) -> u64 {
+    now.as_nanos() / 1_000
 }
 
 fn refused(reason: RefusalReason, holder: Option<(Entry, Instant)>) -> Reply {
@@ -180,17 +216,36 @@ impl Entry {
 
 impl Table {
     fn new() -> Self {
-        Self { entries: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+        Self { entries: HashMap::new(), counters: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+    }
+
+    /// Where a name's fencing counter stands; 0 if there is none.
+    fn counter(&self, name: &LockName, now: Instant) -> u64 {
+        self.counters.get(name).filter(|counter| now < counter.expires).map_or(0, |counter| counter.value)
+    }
+
+    /// Has a name's fencing counter stand there at least.
+    fn count(&mut self, name: &LockName, raise: Raise, ttl: Ttl, now: Instant) -> Grant {
+        let value = self.counter(name, now).max(raise.to);
+        let expires = now.saturating_add(keep_for(value, micros(now), ttl.get(), raise.retention));
+        match self.counters.get_mut(name) {
+            Some(counter) => *counter = Counter { value, expires },
+            None => drop(self.counters.insert(name.clone(), Counter { value, expires })),
+        }
+        Grant::with_counter(value)
     }
 
     /// Throws out what has expired, once the table has doubled since the last time: constant work per entry.
     fn make_room(&mut self, now: Instant) {
-        if self.entries.len() < self.sweep_at {
+        let size = |table: &Self| table.entries.len() + table.counters.len();
+        if size(self) < self.sweep_at {
             return;
         }
         self.entries.retain(|_, entry| entry.is_live(now));
-        self.sweep_at = self.entries.len().saturating_mul(2).max(SMALLEST_SWEEP);
+        self.counters.retain(|_, counter| now < counter.expires);
+        self.sweep_at = size(self).saturating_mul(2).max(SMALLEST_SWEEP);
         self.entries.shrink_to(self.sweep_at);
+        self.counters.shrink_to(self.sweep_at);
     }
 }
 
@@ -211,12 +266,20 @@ impl Node for MemoryNode {
         Box::pin(async move { Ok(self.extend_now(&request)) })
     }
 
+    fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
+        Box::pin(async move { Ok(self.raise_now(&request)) })
+    }
+
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
         Box::pin(async move { Ok(self.release_now(&request)) })
     }
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Box::pin(async move { Ok(self.inspect_now(&name)) })
+    }
+
+    fn clock(&self) -> Option<u64> {
+        Some(micros(self.env.now()))
     }
 }
 

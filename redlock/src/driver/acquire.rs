@@ -1,15 +1,15 @@
-//! One round of acquire: sent to every node, decided at quorum, its stragglers adopted.
+//! One round of acquire: sent to every node, decided at quorum, its fencing token settled.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fanout::FanOut;
+use super::flight::{Event, Flight};
 use super::{Driver, Owned, earlier};
 use crate::env::{RandomError, fresh_owner};
 use crate::error::{NodeReport, NodeVote};
-use crate::id::{Instant, LockName, OwnerToken, Ttl};
-use crate::node::{AcquireRequest, Effect, NodeError, Refusal, RefusalReason, Reply};
-use crate::quorum::{Answer, Outcome, Round, Situation, Vote};
+use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl};
+use crate::node::{NodeError, Refusal, RefusalReason, Reply};
+use crate::quorum::{Fencing, Outcome, Round, Situation, Vote};
 
 /// What one round is to do.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct Attempt {
     pub(crate) name: LockName,
     pub(crate) ttl: Ttl,
     pub(crate) node_timeout: Duration,
+    /// How long nodes keep an unused fencing counter; `None`: no token.
+    pub(crate) fencing: Option<Duration>,
     /// The caller waits no longer than this.
     pub(crate) give_up_at: Option<Instant>,
     /// The token of an earlier round of the same acquisition: used again only where that safeguard is off.
@@ -36,6 +38,7 @@ pub(crate) struct RoundFailure {
 pub(crate) struct Held {
     pub(crate) owned: Arc<Owned>,
     pub(crate) valid_until: Instant,
+    pub(crate) token: Option<FencingToken>,
 }
 
 impl Driver {
@@ -55,20 +58,35 @@ impl Driver {
         let valid_until = self.drift.valid_until(started, attempt.ttl, self.protections.drift_allowance());
         let mut round = Round::new(self.quorum, valid_until, valid_until);
         let mut votes = vec![NodeVote::Pending; self.nodes.len()];
+        let mut fencing = attempt.fencing.map(|_| Fencing::new(self.quorum));
 
-        let owned = Owned::new(attempt.name, owner, attempt.node_timeout, self.quorum);
-        let mut flight = Flight::send(self, owned, attempt.ttl, started, deadline);
+        let owned = Owned::new(attempt.name.clone(), owner, attempt.node_timeout, self.quorum);
+        let mut flight = Flight::send(self, owned, &attempt, started, deadline);
         loop {
             // Reading the clock again at quorum covers whatever delayed us meanwhile.
             let now = if self.protections.validity_check() { self.env.now() } else { started };
             match round.outcome(now) {
-                Outcome::Held { valid_until } => return Ok(Ok(Held { owned: flight.keep(), valid_until })),
+                Outcome::Held { valid_until } => {
+                    let Some(fencing) = &mut fencing else {
+                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: None }));
+                    };
+                    let settled = fencing.settled(self.protections.fence_quorum());
+                    if let Some(token) = settled.and_then(FencingToken::new) {
+                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: Some(token) }));
+                    }
+                    flight.raise(fencing, &attempt, valid_until);
+                }
                 Outcome::Lacking | Outcome::TooLate => break,
                 Outcome::Pending => {}
             }
-            let Some((node, answer)) = flight.next().await else { break };
-            round.record(node, vote_of(&answer));
-            votes[node] = report_of(answer);
+            let Some((node, event)) = flight.next().await else { break };
+            if let (Some(fencing), Some(counter)) = (&mut fencing, event.counter()) {
+                fencing.record(node, counter);
+            }
+            if let Event::Voted(answer) = event {
+                round.record(node, vote_of(&answer));
+                votes[node] = report_of(answer);
+            }
         }
         let situation = situation(&round, &votes, self.quorum.size());
         // Dropping the flight releases what was granted or may yet be.
@@ -77,98 +95,12 @@ impl Driver {
     }
 }
 
-/// The acquires in flight under one owner token. Dropped, it releases everywhere; kept, its stragglers are adopted.
-struct Flight<'a> {
-    driver: &'a Arc<Driver>,
-    owned: Arc<Owned>,
-    deadline: Instant,
-    requests: Option<FanOut<Reply>>,
-}
-
-impl<'a> Flight<'a> {
-    /// Notes every node as asked before the first request is sent, so that none is missed however this ends.
-    fn send(
-        driver: &'a Arc<Driver>,
-        owned: Arc<Owned>,
-        ttl: Ttl,
-        started: Instant,
-        deadline: Instant,
-    ) -> Self {
-        let mut requests = FanOut::new(&*driver.env, started, deadline);
-        let mut claim = owned.claim();
-        for (index, (node, address)) in driver.nodes.iter().zip(&driver.addresses).enumerate() {
-            claim.asked(index, deadline, driver.keeps_for(ttl));
-            let request = AcquireRequest::new(owned.name.clone(), owned.owner, ttl, deadline);
-            requests.push(index, address, Arc::clone(node).acquire(request));
-        }
-        drop(claim);
-        Self { driver, owned, deadline, requests: Some(requests) }
-    }
-
-    async fn next(&mut self) -> Option<(usize, Result<Reply, NodeError>)> {
-        let answered = self.requests.as_mut()?.next().await?;
-        self.owned.note(&answered, self.deadline);
-        Some(answered)
-    }
-
-    /// The lock is held: stragglers are adopted into it.
-    fn keep(mut self) -> Arc<Owned> {
-        let stragglers = self.requests.take().filter(|requests| !requests.is_empty());
-        if let Some(requests) = stragglers.filter(|_| self.driver.protections.adopt_stragglers()) {
-            let owned = Arc::clone(&self.owned);
-            self.driver.spawn(owned.see_through(requests, self.deadline));
-        }
-        Arc::clone(&self.owned)
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        let Some(requests) = self.requests.take() else { return };
-        let driver = Arc::clone(self.driver);
-        let owned = Arc::clone(&self.owned);
-        let deadline = self.deadline;
-        if !driver.protections.adopt_stragglers() {
-            // What a client does that forgets its requests: only what was granted so far is released.
-            drop(requests);
-            owned.claim().forget_awaited();
-            self.driver.spawn(async move { driver.settle(&owned).await });
-            return;
-        }
-        self.driver.spawn(async move {
-            let stragglers = Arc::clone(&owned).see_through(requests, deadline);
-            futures::future::join(stragglers, driver.settle(&owned)).await;
-        });
-    }
-}
-
-impl Owned {
-    /// Notes how an awaited acquire ended.
-    fn note(&self, (node, answer): &(usize, Result<Reply, NodeError>), deadline: Instant) {
-        let answer = match answer {
-            Ok(Reply::Granted(_)) => Answer::Granted,
-            Ok(Reply::Refused(_)) => Answer::NoEffect,
-            Err(error) if error.effect == Effect::None => Answer::NoEffect,
-            Err(_) => Answer::GivenUp { deadline },
-        };
-        self.claim().answered(*node, answer);
-        self.changed.notify_waiters();
-    }
-
-    /// Waits for the acquires that are still in flight, and notes how they end.
-    async fn see_through(self: Arc<Self>, mut requests: FanOut<Reply>, deadline: Instant) {
-        while let Some(answered) = requests.next().await {
-            self.note(&answered, deadline);
-        }
-    }
-}
-
 pub(super) fn vote_of(answer: &Result<Reply, NodeError>) -> Vote {
     match answer {
         Ok(Reply::Granted(_)) => Vote::Granted,
         Ok(Reply::Refused(refusal)) => match refusal.reason {
             RefusalReason::Held => Vote::Taken,
-            RefusalReason::Missing => Vote::NotGranted,
+            RefusalReason::Missing | RefusalReason::Exhausted => Vote::NotGranted,
             // It says nothing of who has the name.
             RefusalReason::Stale => Vote::Unknown,
         },

@@ -7,7 +7,7 @@ use super::fanout::FanOut;
 use super::{Driver, Owned};
 use crate::error::{LostReason, NodeReport, NodeVote};
 use crate::id::{Instant, Ttl};
-use crate::node::ExtendRequest;
+use crate::node::{ExtendRequest, Raise};
 use crate::quorum::{Outcome, Round};
 
 /// What a round of extend came to.
@@ -29,7 +29,13 @@ impl Driver {
     ///
     /// Cancel safe: requests of a dropped future may still prolong the keys of this owner, never anybody else's, and
     /// never after the validity they were sent under.
-    pub(crate) async fn extend(&self, owned: &Owned, ttl: Ttl, valid_until: Instant) -> Extension {
+    pub(crate) async fn extend(
+        &self,
+        owned: &Owned,
+        ttl: Ttl,
+        valid_until: Instant,
+        fence: Option<Raise>,
+    ) -> Extension {
         let started = self.env.now();
         let deadline = started.saturating_add(owned.node_timeout).min(valid_until);
         let decide_by =
@@ -41,7 +47,8 @@ impl Driver {
         let mut requests = FanOut::new(&*self.env, started, deadline);
         for (index, (node, address)) in self.nodes.iter().zip(&self.addresses).enumerate() {
             owned.claim().prolonged(index, valid_until, self.keeps_for(ttl));
-            let request = ExtendRequest::new(owned.name.clone(), owned.owner, ttl, valid_until);
+            let mut request = ExtendRequest::new(owned.name.clone(), owned.owner, ttl, valid_until);
+            request.fence = fence.filter(|_| self.protections.fence_extend());
             requests.push(index, address, Arc::clone(node).extend(request));
         }
         loop {

@@ -50,7 +50,7 @@ impl<T> FanOut<T> {
         std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Answered<T>>> {
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Answered<T>>> {
         if self.answers.is_empty() {
             let answers = &mut self.answers;
             self.calls.retain_mut(|(node, _, call)| match call.as_mut().poll(context) {

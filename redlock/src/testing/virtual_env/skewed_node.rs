@@ -7,7 +7,7 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
 };
 
 /// Translates the deadlines of one client into true time with the estimate that the real backends use. The samples have
@@ -67,6 +67,13 @@ impl Node for SkewedNode {
         })
     }
 
+    fn raise(self: Arc<Self>, mut request: RaiseRequest) -> NodeFuture<Reply> {
+        Box::pin(async move {
+            request.deadline = self.deadline(request.deadline);
+            Arc::clone(&self.node).raise(request).await
+        })
+    }
+
     fn release(self: Arc<Self>, mut request: ReleaseRequest) -> NodeFuture<Released> {
         Box::pin(async move {
             request.unsettled = request.unsettled.map(|at| self.settled_after(at));
@@ -76,6 +83,10 @@ impl Node for SkewedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Arc::clone(&self.node).inspect(name)
+    }
+
+    fn clock(&self) -> Option<u64> {
+        self.node.clock()
     }
 }
 
