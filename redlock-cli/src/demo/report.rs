@@ -1,0 +1,150 @@
+//! What a run came to, and how that is told.
+
+use std::time::Duration;
+
+use super::course::Course;
+use super::event::Hold;
+use super::screen::{Screen, Tone, count, readable};
+use super::votes::Votes;
+
+/// The outcome of a run.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) expected: u64,
+    /// What the file holds, or why it could not be read.
+    pub(super) counter: Result<u64, String>,
+    pub(super) course: Course,
+    pub(super) addresses: Vec<String>,
+}
+
+/// Problems beyond these are counted, not listed.
+const LISTED: usize = 10;
+
+impl Report {
+    /// Prints everything; whether all is well.
+    pub(super) fn print(&self, screen: &mut Screen) -> bool {
+        let overlaps = overlaps(&self.course.holds);
+        self.print_figures(screen, overlaps);
+        self.print_votes(screen);
+        self.print_problems(screen);
+        let faults = self.faults(overlaps);
+        if faults.is_empty() {
+            let verdict = format!(
+                "OK: the counter is exact, no two holders overlapped, {} of {} killed on the way",
+                self.course.killed,
+                count(self.addresses.len(), "node")
+            );
+            screen.line(screen.toned(Tone::Good, verdict));
+        } else {
+            screen.line(screen.toned(Tone::Bad, format!("FAILED: {}", faults.join(", "))));
+        }
+        faults.is_empty()
+    }
+
+    fn print_figures(&self, screen: &mut Screen, overlaps: usize) {
+        let holds = &self.course.holds;
+        let time = self.course.duration();
+        let rate = holds.len() as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let counter = match &self.counter {
+            Ok(value) => format!("{value}, expected {}", self.expected),
+            Err(why) => why.clone(),
+        };
+        let waits = || holds.iter().map(|hold| hold.waited);
+        let mean = waits().sum::<Duration>() / u32::try_from(holds.len().max(1)).unwrap_or(u32::MAX);
+        let longest = waits().max().unwrap_or_default();
+        screen.line("");
+        screen.line(format_args!("counter  {counter}"));
+        screen.line(format_args!("time     {}, {rate:.1} cycles per second", readable(time)));
+        screen.line(format_args!("holds    {}, {overlaps} of them overlapping", holds.len()));
+        screen.line(format_args!("wait     {} on average, {} at most", readable(mean), readable(longest)));
+    }
+
+    fn print_votes(&self, screen: &mut Screen) {
+        let width = self.addresses.iter().map(String::len).max().unwrap_or_default().max("address".len());
+        let heading = format!("node  {:width$}  granted  refused   failed  state", "address");
+        screen.line("");
+        screen.line("Votes on requests to acquire:");
+        screen.line(screen.toned(Tone::Heading, heading));
+        for (index, (address, votes)) in self.addresses.iter().zip(&self.course.votes).enumerate() {
+            let Votes { granted, refused, failed } = votes;
+            let state =
+                if index < self.course.killed { screen.toned(Tone::Warning, "killed") } else { "up".into() };
+            let row = format!(
+                "{:>4}  {address:width$}  {granted:>7}  {refused:>7}  {failed:>7}  {state}",
+                index + 1
+            );
+            screen.line(row);
+        }
+        screen.line("");
+    }
+
+    fn print_problems(&self, screen: &mut Screen) {
+        let problems = &self.course.problems;
+        for problem in problems.iter().take(LISTED) {
+            screen.line(format_args!("{} {problem}", screen.toned(Tone::Bad, "problem:")));
+        }
+        if let Some(more) = problems.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            screen.line(format_args!("... and {}", count(more, "more problem")));
+        }
+    }
+
+    /// What is not as it should be.
+    fn faults(&self, overlaps: usize) -> Vec<String> {
+        let mut faults = Vec::new();
+        match &self.counter {
+            Ok(value) if *value == self.expected => {}
+            Ok(value) => faults.push(format!("the counter is {value} instead of {}", self.expected)),
+            Err(_) => faults.push("the counter cannot be read".to_owned()),
+        }
+        if overlaps > 0 {
+            faults.push(format!("{} overlapped with an earlier one", count(overlaps, "hold")));
+        }
+        let made = self.course.holds.len() as u64;
+        if made != self.expected {
+            faults.push(format!("{made} of {} were made", count(self.expected, "increment")));
+        }
+        if !self.course.problems.is_empty() {
+            faults.push(count(self.course.problems.len(), "problem"));
+        }
+        faults
+    }
+}
+
+/// How many holds began before an earlier one had ended.
+fn overlaps(holds: &[Hold]) -> usize {
+    let mut sorted: Vec<&Hold> = holds.iter().collect();
+    sorted.sort_by_key(|hold| hold.start);
+    let mut free_from = None;
+    let mut overlaps = 0;
+    for hold in sorted {
+        overlaps += usize::from(free_from.is_some_and(|free_from| hold.start < free_from));
+        free_from = free_from.max(Some(hold.end));
+    }
+    overlaps
+}
+
+#[cfg(test)]
+mod tests {
+    use redlock::Instant;
+
+    use super::*;
+
+    fn holds<const N: usize>(times: [(u64, u64); N]) -> [Hold; N] {
+        times.map(|(start, end)| Hold {
+            waited: Duration::ZERO,
+            start: Instant::from_nanos(start),
+            end: Instant::from_nanos(end),
+        })
+    }
+
+    #[test]
+    fn holds_that_follow_each_other_do_not_overlap_in_whatever_order_they_are_told() {
+        assert_eq!(overlaps(&holds([(20, 30), (0, 10), (10, 20)])), 0);
+    }
+
+    #[test]
+    fn a_hold_inside_a_long_one_is_found_also_behind_a_short_one() {
+        assert_eq!(overlaps(&holds([(0, 100), (10, 20), (30, 40)])), 2);
+        assert_eq!(overlaps(&holds([(0, 100), (100, 101), (99, 102)])), 2);
+    }
+}
