@@ -106,7 +106,7 @@ impl Args {
                 return Ok(exit::signalled(number));
             }
         }
-        drop(crew);
+        crew.stop().await;
         let report = Report {
             expected: self.plan().increments,
             counter: counter.read().map_err(|error| error.to_string()),
@@ -172,10 +172,10 @@ impl Args {
             Fleet::Redis(_) => format!("{clients} processes"),
             Fleet::InProcess(_) => format!("{} of one process", count(clients, "client")),
         };
+        let times = if rounds == 1 { "once".to_owned() } else { format!("{rounds} times") };
         let heading = format!(
-            "{} in {clients} increment a counter {} each, under one lock on {nodes}.",
+            "{} in {clients} increment a counter {times} each, under one lock on {nodes}.",
             count(contenders, "contender"),
-            count(rounds, "time"),
         );
         screen.line(screen.toned(Tone::Heading, heading));
         if let Some(why) = instead {

@@ -1,5 +1,6 @@
 //! One run from its start to its end: who increments, which nodes die when, and what came of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use redlock::Instant;
@@ -8,8 +9,13 @@ use tokio::time;
 use super::crew::{Crew, News};
 use super::event::{Event, Hold};
 use super::fleet::Fleet;
-use super::screen::{Screen, Tone, stamp};
+use super::screen::{Screen, Tone, count, stamp};
 use super::votes::Votes;
+
+/// Problems beyond these are counted, not told.
+const LISTED: usize = 10;
+/// How often the progress line is renewed at least.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a run is about to do.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +39,8 @@ pub(super) struct Course {
     pub(super) votes: Vec<Votes>,
     /// Nodes are killed in their order.
     pub(super) killed: usize,
-    /// Whatever kept the run from going as planned.
-    pub(super) problems: Vec<String>,
+    /// How many times something did not go as planned; the first ones were told as they came.
+    pub(super) problems: usize,
     clients: Vec<Progress>,
 }
 
@@ -42,6 +48,8 @@ pub(super) struct Course {
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     ready: bool,
+    /// It has finished, and its votes are counted.
+    done: bool,
     ended: bool,
     increments: u64,
 }
@@ -54,7 +62,7 @@ impl Course {
             holds: Vec::new(),
             votes: vec![Votes::default(); nodes],
             killed: 0,
-            problems: Vec::new(),
+            problems: 0,
             clients: vec![Progress::default(); clients],
         }
     }
@@ -62,23 +70,21 @@ impl Course {
     /// Follows the run until all clients have ended, or its time is up.
     pub(super) async fn run(&mut self, crew: &mut Crew, fleet: &Fleet, screen: &mut Screen) {
         let limit = time::sleep(self.plan.limit);
+        let mut ticks = time::interval(TICK);
         tokio::pin!(limit);
-        loop {
-            let news = tokio::select! {
-                news = crew.next() => news,
+        while !self.clients.iter().all(|client| client.ended) {
+            tokio::select! {
+                Some((client, news)) = crew.next() => self.note(client, news, crew, screen),
+                // Time goes on also while nobody gets on.
+                _ = ticks.tick() => {}
                 () = &mut limit => {
-                    self.time_is_up(crew);
+                    self.time_is_up(crew, screen);
                     break;
                 }
-            };
-            let Some((client, news)) = news else { break };
-            self.note(client, news, crew, screen);
+            }
             if self.started.is_none() && self.clients.iter().all(|client| client.ready || client.ended) {
                 self.started = Some(Instant::now());
                 crew.go().await;
-            }
-            if self.clients.iter().all(|client| client.ended) {
-                break;
             }
             self.kill_what_is_due(fleet, screen);
             if self.started.is_some() {
@@ -86,6 +92,11 @@ impl Course {
             }
         }
         screen.clear();
+    }
+
+    /// Whether the votes of every client are counted.
+    pub(super) fn has_all_votes(&self) -> bool {
+        self.clients.iter().all(|client| client.done)
     }
 
     /// From the first word to the end of the last hold.
@@ -118,7 +129,10 @@ impl Course {
                 self.votes[node] += votes;
                 return;
             }
-            News::Said(Event::Done) => return,
+            News::Said(Event::Done) => {
+                progress.done = true;
+                return;
+            }
             News::Said(Event::Votes(node, _)) => {
                 format!("counted the votes of node {node}, which there is not")
             }
@@ -129,12 +143,17 @@ impl Course {
             }
             News::Ended(Some(how)) => {
                 progress.ended = true;
-                format!("{how}, after {} increments", progress.increments)
+                format!("{how}, {} made", count(progress.increments, "increment"))
             }
         };
-        let problem = format!("{}: {problem}", crew.name(client));
-        screen.line(format_args!("{} {}", stamp(self.elapsed()), screen.toned(Tone::Bad, &problem)));
-        self.problems.push(problem);
+        self.problem(format_args!("{}: {problem}", crew.name(client)), screen);
+    }
+
+    fn problem(&mut self, what: impl fmt::Display, screen: &mut Screen) {
+        self.problems += 1;
+        if self.problems <= LISTED {
+            screen.line(format_args!("{} {}", stamp(self.elapsed()), screen.toned(Tone::Bad, what)));
+        }
     }
 
     /// With two to kill: one after a quarter of the increments, one after half of them.
@@ -152,14 +171,15 @@ impl Course {
         }
     }
 
-    fn time_is_up(&mut self, crew: &Crew) {
+    fn time_is_up(&mut self, crew: &Crew, screen: &mut Screen) {
         let limit = self.plan.limit.as_secs();
-        for (client, progress) in self.clients.iter().enumerate().filter(|(_, client)| !client.ended) {
-            self.problems.push(format!(
-                "{}: not finished after {limit} s, with {} increments made",
-                crew.name(client),
-                progress.increments
-            ));
+        for client in 0..self.clients.len() {
+            let Progress { ended, increments, .. } = self.clients[client];
+            if !ended {
+                let made = count(increments, "increment");
+                let name = crew.name(client);
+                self.problem(format_args!("{name}: not finished after {limit} s, {made} made"), screen);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Crew {
     members: Vec<Member>,
     news: UnboundedReceiver<(usize, News)>,
     /// Dropping it ends the clients: a worker process is killed with the task that reads what it says.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// What comes from a client.
@@ -68,7 +68,7 @@ impl Crew {
                 }
             });
         }
-        Ok(Self { members, news, _tasks: tasks })
+        Ok(Self { members, news, tasks })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,6 +94,11 @@ impl Crew {
                 Go::Task(go) => drop(go.take().map(|go| go.send(()))),
             }
         }
+    }
+
+    /// Ends what is still running.
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
     }
 
     /// The next report and the index of the client it comes from; none once all have ended.

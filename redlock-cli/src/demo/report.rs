@@ -17,16 +17,12 @@ pub(super) struct Report {
     pub(super) addresses: Vec<String>,
 }
 
-/// Problems beyond these are counted, not listed.
-const LISTED: usize = 10;
-
 impl Report {
     /// Prints everything; whether all is well.
     pub(super) fn print(&self, screen: &mut Screen) -> bool {
         let overlaps = overlaps(&self.course.holds);
         self.print_figures(screen, overlaps);
         self.print_votes(screen);
-        self.print_problems(screen);
         let faults = self.faults(overlaps);
         if faults.is_empty() {
             let verdict = format!(
@@ -63,7 +59,8 @@ impl Report {
         let width = self.addresses.iter().map(String::len).max().unwrap_or_default().max("address".len());
         let heading = format!("node  {:width$}  granted  refused   failed  state", "address");
         screen.line("");
-        screen.line("Votes on requests to acquire:");
+        let whose = if self.course.has_all_votes() { "" } else { ", of those who have finished" };
+        screen.line(format_args!("Votes on requests to acquire{whose}:"));
         screen.line(screen.toned(Tone::Heading, heading));
         for (index, (address, votes)) in self.addresses.iter().zip(&self.course.votes).enumerate() {
             let Votes { granted, refused, failed } = votes;
@@ -76,16 +73,6 @@ impl Report {
             screen.line(row);
         }
         screen.line("");
-    }
-
-    fn print_problems(&self, screen: &mut Screen) {
-        let problems = &self.course.problems;
-        for problem in problems.iter().take(LISTED) {
-            screen.line(format_args!("{} {problem}", screen.toned(Tone::Bad, "problem:")));
-        }
-        if let Some(more) = problems.len().checked_sub(LISTED).filter(|more| *more > 0) {
-            screen.line(format_args!("... and {}", count(more, "more problem")));
-        }
     }
 
     /// What is not as it should be.
@@ -103,8 +90,8 @@ impl Report {
         if made != self.expected {
             faults.push(format!("{made} of {} were made", count(self.expected, "increment")));
         }
-        if !self.course.problems.is_empty() {
-            faults.push(count(self.course.problems.len(), "problem"));
+        if self.course.problems > 0 {
+            faults.push(count(self.course.problems, "problem"));
         }
         faults
     }
