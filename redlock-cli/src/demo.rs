@@ -46,7 +46,7 @@ Examples:
   redlock demo --contenders 20 --rounds 50
   redlock demo --nodes 3 --kill 2 --limit 10     no majority is left: no progress, and no harm
 
-Exit codes: 0 all is well, 1 it is not, 64 usage, 130 ended by Ctrl-C")]
+Exit codes: 0 all is well, 1 it is not, 64 usage, 128 + N ended by signal N (Ctrl-C: 130)")]
 pub(crate) struct Args {
     /// Contenders, all processes together
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = range(1, 10_000))]
@@ -102,7 +102,7 @@ impl Args {
         tokio::select! {
             () = course.run(&mut crew, &fleet, &mut screen) => {}
             number = signals.next() => {
-                screen.line(format_args!("stopped by signal {number}; workers and servers are stopped too"));
+                screen.line(format_args!("Stopped by signal {number}, and with it all workers and servers."));
                 return Ok(exit::signalled(number));
             }
         }
@@ -111,6 +111,7 @@ impl Args {
             expected: self.plan().increments,
             counter: counter.read().map_err(|error| error.to_string()),
             addresses: fleet.addresses(),
+            fate: fleet.fate(),
             course,
         };
         Ok(if report.print(&mut screen) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -181,6 +182,7 @@ impl Args {
         if let Some(why) = instead {
             let instead = format!("In-process nodes instead of Redis servers: {why}.");
             screen.line(screen.toned(Tone::Warning, instead));
+            screen.line("They are cut off instead of killed.");
         }
         if let Some(name) = self.without.unwrap_or_default().name() {
             screen.line(screen.toned(Tone::Warning, format!("Switched off: {name}.")));

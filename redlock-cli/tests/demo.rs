@@ -23,8 +23,8 @@ fn a_hundred_contenders_count_to_a_hundred_while_two_of_five_servers_are_killed(
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("counter  100, expected 100"), "{text}");
     assert!(text.contains("holds    100, 0 of them overlapping"), "{text}");
-    assert!(text.contains("node 1 killed (SIGKILL) after 25 of 100"), "{text}");
-    assert!(text.contains("node 2 killed (SIGKILL) after 50 of 100"), "{text}");
+    assert!(text.contains("node 1 killed after 25 of 100 increments"), "{text}");
+    assert!(text.contains("node 2 killed after 50 of 100 increments"), "{text}");
     assert!(last_line(&text).starts_with("OK: "), "{text}");
     // A majority has granted each of them; the killed ones no more than those made before.
     let granted: Vec<u64> = votes(&text).iter().map(|row| row.granted).collect();
@@ -46,7 +46,7 @@ fn every_round_of_every_contender_counts() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("counter  42, expected 42"), "{text}");
-    assert_eq!(text.matches("killed (SIGKILL)").count(), 1, "{text}");
+    assert_eq!(text.matches(" killed after ").count(), 1, "{text}");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn nodes_in_the_process_do_without_redis_and_the_demo_says_so() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("In-process nodes instead of Redis servers"), "{text}");
     assert!(text.contains("counter  100, expected 100"), "{text}");
-    assert_eq!(text.matches("made unreachable").count(), 2, "{text}");
+    assert_eq!(text.matches(" cut off after ").count(), 2, "{text}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn killing_the_demo_leaves_no_process_and_no_directory_behind() {
 
 #[test]
 fn a_signal_ends_the_demo_and_all_it_started() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut demo = Demo::start(&ENDLESS);
         demo.signal(signal);
         assert_eq!(demo.process.wait().unwrap().code(), Some(code));

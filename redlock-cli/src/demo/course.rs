@@ -163,10 +163,10 @@ impl Course {
             if self.made() < self.plan.increments * (self.killed as u64 + 1) / parts {
                 return;
             }
-            let how = fleet.kill(self.killed);
+            fleet.kill(self.killed);
             self.killed += 1;
-            let what =
-                format!("node {} {how} after {} of {}", self.killed, self.made(), self.plan.increments);
+            let (fate, made, all) = (fleet.fate(), self.made(), self.plan.increments);
+            let what = format!("node {} {fate} after {made} of {all} increments", self.killed);
             screen.line(format_args!("{} {}", stamp(self.elapsed()), screen.toned(Tone::Warning, what)));
         }
     }

@@ -16,7 +16,7 @@ pub(super) enum Fleet {
     InProcess(InProcess),
 }
 
-/// Nodes in this process, each with one link from every client: cutting those makes the node unreachable.
+/// Nodes in this process, each with one link from every client.
 #[derive(Debug)]
 pub(super) struct InProcess {
     /// By client, then by node.
@@ -74,21 +74,22 @@ impl Fleet {
         }
     }
 
-    /// Kills a server, or makes a node in this process unreachable; says which of the two it did.
-    pub(super) fn kill(&self, index: usize) -> &'static str {
+    /// Kills a server (SIGKILL), or cuts the links to a node in this process.
+    pub(super) fn kill(&self, index: usize) {
         match self {
-            Self::Redis(servers) => {
-                servers.server(index).kill();
-                "killed (SIGKILL)"
-            }
+            Self::Redis(servers) => servers.server(index).kill(),
             Self::InProcess(nodes) => {
-                nodes
-                    .links
-                    .iter()
-                    .filter_map(|nodes| nodes.get(index))
-                    .for_each(|link| link.set(Fault::refuse()));
-                "made unreachable"
+                let links = nodes.links.iter().filter_map(|nodes| nodes.get(index));
+                links.for_each(|link| link.set(Fault::refuse()));
             }
+        }
+    }
+
+    /// What [`Fleet::kill`] has made of a node.
+    pub(super) fn fate(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "killed",
+            Self::InProcess(_) => "cut off",
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) counter: Result<u64, String>,
     pub(super) course: Course,
     pub(super) addresses: Vec<String>,
+    /// What became of the nodes that did not survive.
+    pub(super) fate: &'static str,
 }
 
 impl Report {
@@ -26,9 +28,10 @@ impl Report {
         let faults = self.faults(overlaps);
         if faults.is_empty() {
             let verdict = format!(
-                "OK: the counter is exact, no two holders overlapped, {} of {} killed on the way",
+                "OK: the counter is exact, no two holders overlapped, {} of {} {} on the way",
                 self.course.killed,
-                count(self.addresses.len(), "node")
+                count(self.addresses.len(), "node"),
+                self.fate
             );
             screen.line(screen.toned(Tone::Good, verdict));
         } else {
@@ -65,7 +68,7 @@ impl Report {
         for (index, (address, votes)) in self.addresses.iter().zip(&self.course.votes).enumerate() {
             let Votes { granted, refused, failed } = votes;
             let state =
-                if index < self.course.killed { screen.toned(Tone::Warning, "killed") } else { "up".into() };
+                if index < self.course.killed { screen.toned(Tone::Warning, self.fate) } else { "up".into() };
             let row = format!(
                 "{:>4}  {address:width$}  {granted:>7}  {refused:>7}  {failed:>7}  {state}",
                 index + 1
