@@ -13,6 +13,7 @@ mod votes;
 mod without;
 mod worker;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -69,6 +70,9 @@ pub(crate) struct Args {
     /// Use nodes in this process also where Redis is installed
     #[arg(long)]
     in_process: bool,
+    /// Print the result as one JSON object; what happens on the way goes to stderr
+    #[arg(long)]
+    json: bool,
     /// Switch a safeguard off, or the `lock` itself, to see what it is for
     #[arg(long, value_name = "WHAT", hide = true)]
     without: Option<Without>,
@@ -89,7 +93,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
 
 impl Args {
     async fn run(&self) -> Result<ExitCode, Error> {
-        let mut screen = Screen::open();
+        let mut screen = if self.json { Screen::stderr() } else { Screen::stdout() };
         let shares = self.shares();
         let Started { fleet, instead } = self.start_nodes(shares.len())?;
         let mut signals = Signals::listen()?;
@@ -114,7 +118,13 @@ impl Args {
             fate: fleet.fate(),
             course,
         };
-        Ok(if report.print(&mut screen) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        if self.json {
+            // As for lines: a reader that has gone changes nothing.
+            let _ = writeln!(io::stdout(), "{}", report.to_json());
+        } else {
+            report.print(&mut screen);
+        }
+        Ok(if report.all_is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn start_nodes(&self, clients: usize) -> Result<Started, fleet::FleetError> {

@@ -41,6 +41,26 @@ fn what_a_pipe_gets_has_no_escape_sequences() {
 }
 
 #[test]
+fn with_json_stdout_is_one_object_and_stderr_tells_the_run() {
+    let output = run(&["demo", "--json", "--contenders", "10", "--processes", "2"]);
+    assert_eq!(output.status.code(), Some(0));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["ok"], true, "{result}");
+    assert_eq!((&result["counter"], &result["expected"]), (&10.into(), &10.into()), "{result}");
+    assert_eq!(result["overlaps"], 0, "{result}");
+    assert_eq!(result["nodes"][0]["state"], "killed", "{result}");
+    assert_eq!(result["nodes"][4]["state"], "up", "{result}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("node 1 killed after "));
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing() {
+    let mut demo = redlock().args(["demo", "--contenders", "10"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(demo.stdout.take());
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn every_round_of_every_contender_counts() {
     let output = run(&["demo", "--contenders", "7", "--rounds", "6", "--processes", "3", "--nodes", "3"]);
     let text = stdout(&output);

@@ -116,37 +116,35 @@ impl Course {
     fn note(&mut self, client: usize, news: News, crew: &Crew, screen: &mut Screen) {
         let progress = &mut self.clients[client];
         let problem = match news {
+            News::Said(Event::Failed(why)) | News::Garbled(why) => Some(why),
             News::Said(Event::Ready) => {
                 progress.ready = true;
-                return;
+                None
             }
             News::Said(Event::Hold(hold)) => {
                 progress.increments += 1;
                 self.holds.push(hold);
-                return;
+                None
             }
-            News::Said(Event::Votes(node, votes)) if node < self.votes.len() => {
-                self.votes[node] += votes;
-                return;
-            }
+            News::Said(Event::Votes(node, votes)) => match self.votes.get_mut(node) {
+                Some(sum) => {
+                    *sum += votes;
+                    None
+                }
+                None => Some(format!("counted votes of node {node}, counted from 0; there is none")),
+            },
             News::Said(Event::Done) => {
                 progress.done = true;
-                return;
+                None
             }
-            News::Said(Event::Votes(node, _)) => {
-                format!("counted the votes of node {node}, which there is not")
-            }
-            News::Said(Event::Failed(why)) | News::Garbled(why) => why,
-            News::Ended(None) => {
+            News::Ended(how) => {
                 progress.ended = true;
-                return;
-            }
-            News::Ended(Some(how)) => {
-                progress.ended = true;
-                format!("{how}, {} made", count(progress.increments, "increment"))
+                how.map(|how| format!("{how}, {} made", count(progress.increments, "increment")))
             }
         };
-        self.problem(format_args!("{}: {problem}", crew.name(client)), screen);
+        if let Some(problem) = problem {
+            self.problem(format_args!("{}: {problem}", crew.name(client)), screen);
+        }
     }
 
     fn problem(&mut self, what: impl fmt::Display, screen: &mut Screen) {
@@ -160,7 +158,8 @@ impl Course {
     fn kill_what_is_due(&mut self, fleet: &Fleet, screen: &mut Screen) {
         while self.killed < self.plan.kills {
             let parts = self.plan.kills as u64 + 2;
-            if self.made() < self.plan.increments * (self.killed as u64 + 1) / parts {
+            let due = self.plan.increments * (self.killed as u64 + 1) / parts;
+            if self.made() < due.max(1) {
                 return;
             }
             fleet.kill(self.killed);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::course::Course;
 use super::event::Hold;
 use super::screen::{Screen, Tone, count, readable};
@@ -19,13 +21,25 @@ pub(super) struct Report {
     pub(super) fate: &'static str,
 }
 
+struct Figures {
+    time: Duration,
+    /// Cycles per second.
+    rate: f64,
+    overlaps: usize,
+    mean_wait: Duration,
+    longest_wait: Duration,
+}
+
 impl Report {
-    /// Prints everything; whether all is well.
-    pub(super) fn print(&self, screen: &mut Screen) -> bool {
-        let overlaps = overlaps(&self.course.holds);
-        self.print_figures(screen, overlaps);
+    pub(super) fn all_is_well(&self) -> bool {
+        self.faults().is_empty()
+    }
+
+    /// Tells everything, as people read it.
+    pub(super) fn print(&self, screen: &mut Screen) {
+        self.print_figures(screen);
         self.print_votes(screen);
-        let faults = self.faults(overlaps);
+        let faults = self.faults();
         if faults.is_empty() {
             let verdict = format!(
                 "OK: the counter is exact, no two holders overlapped, {} of {} {} on the way",
@@ -37,25 +51,58 @@ impl Report {
         } else {
             screen.line(screen.toned(Tone::Bad, format!("FAILED: {}", faults.join(", "))));
         }
-        faults.is_empty()
     }
 
-    fn print_figures(&self, screen: &mut Screen, overlaps: usize) {
+    /// The same as one JSON object; times in seconds.
+    pub(super) fn to_json(&self) -> Value {
+        let Figures { time, rate, overlaps, mean_wait, longest_wait } = self.figures();
+        let node = |(index, (address, votes)): (usize, (&String, &Votes))| {
+            let Votes { granted, refused, failed } = votes;
+            let state = if index < self.course.killed { self.fate } else { "up" };
+            json!({ "address": address, "granted": granted, "refused": refused, "failed": failed, "state": state })
+        };
+        let nodes: Vec<Value> = self.addresses.iter().zip(&self.course.votes).enumerate().map(node).collect();
+        json!({
+            "ok": self.all_is_well(),
+            "faults": self.faults(),
+            "expected": self.expected,
+            "counter": self.counter.as_ref().ok(),
+            "holds": self.course.holds.len(),
+            "overlaps": overlaps,
+            "problems": self.course.problems,
+            "time": time.as_secs_f64(),
+            "cyclesPerSecond": rate,
+            "meanWait": mean_wait.as_secs_f64(),
+            "longestWait": longest_wait.as_secs_f64(),
+            "nodes": nodes,
+        })
+    }
+
+    fn figures(&self) -> Figures {
         let holds = &self.course.holds;
         let time = self.course.duration();
-        let rate = holds.len() as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let waits = || holds.iter().map(|hold| hold.waited);
+        Figures {
+            time,
+            rate: if time.is_zero() { 0.0 } else { holds.len() as f64 / time.as_secs_f64() },
+            overlaps: overlaps(holds),
+            mean_wait: waits().sum::<Duration>() / u32::try_from(holds.len().max(1)).unwrap_or(u32::MAX),
+            longest_wait: waits().max().unwrap_or_default(),
+        }
+    }
+
+    fn print_figures(&self, screen: &mut Screen) {
+        let Figures { time, rate, overlaps, mean_wait, longest_wait } = self.figures();
+        let (time, mean, longest) = (readable(time), readable(mean_wait), readable(longest_wait));
         let counter = match &self.counter {
             Ok(value) => format!("{value}, expected {}", self.expected),
             Err(why) => why.clone(),
         };
-        let waits = || holds.iter().map(|hold| hold.waited);
-        let mean = waits().sum::<Duration>() / u32::try_from(holds.len().max(1)).unwrap_or(u32::MAX);
-        let longest = waits().max().unwrap_or_default();
         screen.line("");
         screen.line(format_args!("counter  {counter}"));
-        screen.line(format_args!("time     {}, {rate:.1} cycles per second", readable(time)));
-        screen.line(format_args!("holds    {}, {overlaps} of them overlapping", holds.len()));
-        screen.line(format_args!("wait     {} on average, {} at most", readable(mean), readable(longest)));
+        screen.line(format_args!("time     {time}, {rate:.1} cycles per second"));
+        screen.line(format_args!("holds    {}, {overlaps} of them overlapping", self.course.holds.len()));
+        screen.line(format_args!("wait     {mean} on average, {longest} at most"));
     }
 
     fn print_votes(&self, screen: &mut Screen) {
@@ -79,7 +126,8 @@ impl Report {
     }
 
     /// What is not as it should be.
-    fn faults(&self, overlaps: usize) -> Vec<String> {
+    fn faults(&self) -> Vec<String> {
+        let overlaps = overlaps(&self.course.holds);
         let mut faults = Vec::new();
         match &self.counter {
             Ok(value) if *value == self.expected => {}

@@ -1,13 +1,14 @@
-//! What the demo prints: plain lines, and one that is rewritten where stdout is a terminal.
+//! What the demo prints: plain lines, and one that is rewritten on a terminal.
 
 use std::env;
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-/// Stdout. Printing never fails: a reader that has gone (`| head`) changes neither the run nor its exit code.
-#[derive(Debug)]
+/// Where the run is told. Printing never fails: a reader that has gone (`| head`) changes neither the run nor its exit
+/// code.
 pub(super) struct Screen {
+    out: Box<dyn Write + Send>,
     is_terminal: bool,
     colours: bool,
     /// The progress line is on screen.
@@ -28,16 +29,26 @@ pub(super) enum Tone {
 const BAR: usize = 30;
 
 impl Screen {
-    pub(super) fn open() -> Self {
-        let is_terminal = io::stdout().is_terminal();
+    pub(super) fn stdout() -> Self {
+        Self::on(io::stdout())
+    }
+
+    /// For a run whose stdout is for a program to read.
+    pub(super) fn stderr() -> Self {
+        Self::on(io::stderr())
+    }
+
+    fn on(out: impl Write + IsTerminal + Send + 'static) -> Self {
+        let is_terminal = out.is_terminal();
         let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { is_terminal, colours: is_terminal && wanted && !dumb, live: false, quarters: 0 }
+        let colours = is_terminal && wanted && !dumb;
+        Self { out: Box::new(out), is_terminal, colours, live: false, quarters: 0 }
     }
 
     pub(super) fn line(&mut self, text: impl fmt::Display) {
         self.clear();
-        let _ = writeln!(io::stdout(), "{text}");
+        let _ = writeln!(self.out, "{text}");
     }
 
     /// The text, coloured if the terminal wants colours.
@@ -60,8 +71,8 @@ impl Screen {
             let filled =
                 usize::try_from(made.saturating_mul(BAR as u64) / total.max(1)).unwrap_or(BAR).min(BAR);
             let (done, left) = ("#".repeat(filled), ".".repeat(BAR - filled));
-            let _ = write!(io::stdout(), "\r\x1b[K{} [{done}{left}] {made} of {total}", stamp(elapsed));
-            let _ = io::stdout().flush();
+            let _ = write!(self.out, "\r\x1b[K{} [{done}{left}] {made} of {total}", stamp(elapsed));
+            let _ = self.out.flush();
             self.live = true;
             return;
         }
@@ -75,7 +86,7 @@ impl Screen {
     /// Takes the progress line away.
     pub(super) fn clear(&mut self) {
         if self.live {
-            let _ = write!(io::stdout(), "\r\x1b[K");
+            let _ = write!(self.out, "\r\x1b[K");
             self.live = false;
         }
     }
