@@ -15,8 +15,8 @@ use super::without::Without;
 
 /// The name of the lock.
 const NAME: &str = "demo";
-/// How long the last releases may take; what is left of them expires.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last releases may take: those on killed nodes are never answered.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What one client's contenders are to do.
 #[derive(Debug, Clone)]
