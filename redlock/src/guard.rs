@@ -147,7 +147,6 @@ impl LockGuard {
         let lost = self.stop();
         let owned = Arc::clone(self.lease.owned());
         let result = self.core.driver.release(&owned).await;
-        self.core.queue.released(&owned.name);
         let name = owned.name.clone();
         match (lost, result) {
             (Some(reason), _) => Err(ReleaseError::NotHeld { name, reason: Some(reason) }),
@@ -177,8 +176,9 @@ impl Drop for LockGuard {
         if self.armed {
             self.stop();
             self.core.driver.release_in_background(self.lease.owned());
-            self.core.queue.released(&self.lease.owned().name);
         }
+        // Also behind an explicit release, whether it came to its end or was dropped.
+        self.core.queue.released(&self.lease.owned().name);
     }
 }
 

@@ -21,8 +21,8 @@
 //!   others are down, it ends a lock early. Rates that differ are covered up to [`LocksBuilder::drift_factor`].
 //! * **Clients of other libraries** can lock the same keys (a key is `prefix:name` with the owner as its value), but the
 //!   safeguards described here are this client's alone. All clients of a lock must agree on nodes and prefix.
-//! * **A lock is no queue.** Waiters of one [`Locks`] are served in the order in which they came, those of several
-//!   in no order.
+//! * **A lock is no queue.** Waiters of one [`Locks`] are served in the order in which they came, those of several in no
+//!   order.
 //! * A holder that dies keeps others out until its TTL has passed, and a majority of nodes that cannot be reached keeps
 //!   everybody out.
 //!

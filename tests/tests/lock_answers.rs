@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::select;
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
 use redlock::testing::faulty::{Fault, FaultyNode};
@@ -50,4 +51,28 @@ fn waiting_for_a_change_of_what_has_ended_waits_without_burning_the_processor() 
     });
     let change = ended.recv_timeout(Duration::from_secs(30));
     assert_eq!(change, Ok(None), "the first poll must return");
+}
+
+#[test]
+fn a_release_that_nobody_waits_for_wakes_the_next_waiter_all_the_same() {
+    let sim = VirtualEnv::new(1);
+    let env: Arc<dyn Env> = sim.env();
+    let node = FaultyNode::new(MemoryNode::new("node", Arc::clone(&env)), Arc::clone(&env));
+    node.set(Fault::delay(Duration::from_millis(1), Duration::from_millis(1)));
+    sim.block_on(async {
+        // By itself, a waiter would ask again after some seconds.
+        let builder = Locks::builder().env(Arc::clone(&env)).acquire_interval(Duration::from_secs(3600));
+        let locks = builder.node(node).build().await.unwrap();
+        let guard = locks.lock("a").acquire().await.unwrap();
+        let lock = locks.lock("a");
+        let mut waiter = Box::pin(lock.acquire());
+        select(waiter.as_mut(), env.sleep_until(sim.now().saturating_add(Duration::from_millis(100)))).await;
+
+        let mut release = Box::pin(guard.release());
+        assert!(release.as_mut().now_or_never().is_none());
+        drop(release);
+        let released = sim.now();
+        waiter.await.unwrap().release().await.unwrap();
+        assert_eq!(sim.now().saturating_since(released), Duration::from_millis(4));
+    });
 }
