@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use super::fanout::FanOut;
 use super::{Answered, Driver, Owned};
 use crate::env::jitter;
@@ -131,6 +133,10 @@ impl Drop for Releasing<'_> {
             return;
         }
         let (driver, owned) = (Arc::clone(self.driver), Arc::clone(self.owned));
+        // Sent now, and not when the background gets to it: whom this release wakes must not overtake it.
+        while let Some(Some(answered)) = requests.next().now_or_never() {
+            owned.note_release(&answered);
+        }
         self.driver.spawn(async move {
             while let Some(answered) = requests.next().await {
                 owned.note_release(&answered);
