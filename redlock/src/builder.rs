@@ -102,7 +102,7 @@ impl LocksBuilder {
         self
     }
 
-    /// The keys of the nodes given by [`nodes`](LocksBuilder::nodes) are `prefix:name`, or `name` where it is empty; `redlock` by
+    /// The keys of the nodes given by `nodes` are `prefix:name`, or `name` where it is empty; `redlock` by
     /// default. Clients of one lock must agree on it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
