@@ -241,6 +241,10 @@ impl Lease {
 
     /// Completes with the next state that differs from `state`.
     pub(crate) async fn changed_from(&self, state: LockState) -> LockState {
+        // What has ended stays as it is: there is no point in time to look again.
+        if matches!(state, LockState::Lost(_) | LockState::Released) && self.state() == state {
+            return std::future::pending().await;
+        }
         self.until(|lease, status| match lease.state() {
             same if same == state => Err(status.valid_until),
             other => Ok(other),
