@@ -175,11 +175,8 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         if self.armed {
             self.stop();
-            let (core, owned) = (Arc::clone(&self.core), Arc::clone(self.lease.owned()));
-            self.core.driver.spawn(async move {
-                core.driver.release(&owned).await;
-                core.queue.released(&owned.name);
-            });
+            let (core, name) = (Arc::clone(&self.core), self.name().clone());
+            self.core.driver.release_in_background(self.lease.owned(), move || core.queue.released(&name));
         } else {
             // Behind an explicit release, whether it came to its end or was dropped on the way.
             self.core.queue.released(self.name());

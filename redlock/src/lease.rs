@@ -176,7 +176,7 @@ impl Lease {
     pub(crate) fn lose(&self, reason: LostReason) {
         if self.end(Ended::Lost(reason)) {
             tracing::warn!(lock = %self.owned.name, %reason, "lock lost");
-            self.driver.release_in_background(&self.owned);
+            self.driver.release_in_background(&self.owned, || ());
         }
     }
 
