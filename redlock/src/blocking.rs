@@ -29,13 +29,18 @@ impl Locks {
         Lock { inner: self.inner.lock(name) }
     }
 
+    /// The same locks for async code: to hand them to a function that takes [`Locks`](crate::Locks).
+    pub fn as_async(&self) -> &crate::Locks {
+        &self.inner
+    }
+
     /// As [`Locks::shutdown`](crate::Locks::shutdown); blocks for `patience` at most.
     pub fn shutdown(&self, patience: Duration) -> ShutdownReport {
         block_on(self.inner.shutdown(patience))
     }
 }
 
-/// A lock, not acquired yet.
+/// A lock, not acquired yet; from [`Locks::lock`]. There is no `run`: a thread cannot be cancelled.
 #[derive(Debug, Clone)]
 #[must_use = "a lock does nothing until it is acquired"]
 pub struct Lock {
@@ -81,6 +86,8 @@ impl Lock {
 }
 
 /// A lock that is held, and renewed until this is dropped. [`Held`]'s methods that do not wait are available on it.
+///
+/// Dropping it releases in the background and does not block.
 #[derive(Debug)]
 #[must_use = "the lock is released as soon as its guard is dropped"]
 pub struct LockGuard {
@@ -88,6 +95,11 @@ pub struct LockGuard {
 }
 
 impl LockGuard {
+    /// As [`LockGuard::held`](crate::LockGuard::held).
+    pub fn held(&self) -> Held {
+        self.inner.held()
+    }
+
     /// As [`Held::extend`]; blocks for one round.
     ///
     /// # Errors

@@ -74,7 +74,8 @@ impl LocksBuilder {
     }
 
     /// Adds Redis masters by address: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS. They must be
-    /// independent: no replication, no cluster between them. Use an odd number; five tolerate two failures.
+    /// independent: no replication, no cluster between them. Use an odd number, 63 at most; five tolerate two failures.
+    /// A wrong address is reported by [`build`](LocksBuilder::build).
     #[cfg(feature = "redis")]
     pub fn nodes(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.nodes.extend(urls.into_iter().map(|url| Source::Url(url.into())));
@@ -101,7 +102,7 @@ impl LocksBuilder {
         self
     }
 
-    /// The keys of the nodes given by [`nodes`](LocksBuilder::nodes) are `prefix:name`, or `name` where it is empty; `redlock` by
+    /// The keys of the nodes given by `nodes` are `prefix:name`, or `name` where it is empty; `redlock` by
     /// default. Clients of one lock must agree on it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
@@ -114,25 +115,28 @@ impl LocksBuilder {
         self
     }
 
-    /// Builds also while too few nodes answer; they are tried again in the background, and acquiring waits for them.
+    /// Builds also while too few nodes answer; they are tried again in the background. Until then acquiring waits, as far as
+    /// its limits allow.
     pub fn start_without_quorum(mut self) -> Self {
         self.start_without_quorum = true;
         self
     }
 
-    /// TTL of locks that state none: 10 s by default, 10 ms to `maxExpiration`.
+    /// TTL of locks that state none: 10 s by default, 10 ms to [`max_ttl`](LocksBuilder::max_ttl). See
+    /// [`Lock::ttl`](crate::Lock::ttl).
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// The longest TTL that is accepted (`maxExpiration`): by default the larger of the TTL and 30 s.
+    /// The longest TTL that is accepted (`maxExpiration`), up to 365 days: by default the larger of the TTL and 30 s.
     pub fn max_ttl(mut self, max: Duration) -> Self {
         self.max_ttl = Some(max);
         self
     }
 
-    /// How long a node may take to answer: by default TTL / 20 within 50 ms and 500 ms.
+    /// How long a node may take to answer, 1 ms at least; by default TTL / 20 within 50 ms and 500 ms, and never more than
+    /// the TTL. It bounds every round: to acquire, to extend and to release.
     pub fn node_timeout(mut self, timeout: Duration) -> Self {
         self.settings.node_timeout = Some(timeout);
         self
@@ -144,7 +148,8 @@ impl LocksBuilder {
         self
     }
 
-    /// About how often a waiting contender asks again: 20 ms by default, 1 ms at least.
+    /// About how often a waiting contender asks again: 20 ms by default, 1 ms at least. A release in this process wakes the
+    /// next waiter at once.
     pub fn acquire_interval(mut self, interval: Duration) -> Self {
         self.settings.acquire_interval = interval;
         self

@@ -98,10 +98,10 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
-        /// What the nodes said in the last round.
+        /// What the nodes said in the last round; empty if others of this process were first all the time.
         nodes: Vec<NodeReport>,
     },
-    /// Too few nodes answered.
+    /// Too few nodes answered to say whether it is free.
     #[error(
         "{name} was not acquired in {waited:.1?} and {attempts} attempts: no quorum of nodes answers ({})",
         Nodes(nodes)

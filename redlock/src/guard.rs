@@ -34,12 +34,13 @@ impl Held {
         self.lease.token()
     }
 
-    /// When it was acquired.
+    /// When it was acquired, on the suspend-aware clock of this machine.
     pub fn acquired_at(&self) -> Instant {
         self.lease.acquired_at()
     }
 
-    /// Until when the holder may act, as things stand: renewals move it on. On the suspend-aware clock of this machine.
+    /// Until when the holder may act, as things stand: renewals move it on. On the suspend-aware clock of this machine;
+    /// meaningless on another. After a loss or a release it stays where it was: [`Held::is_valid`] tells.
     pub fn valid_until(&self) -> Instant {
         self.lease.valid_until()
     }
@@ -62,9 +63,9 @@ impl Held {
         self.lease.state()
     }
 
-    /// Completes with the next state that differs from `state`.
+    /// Completes with the next state that differs from `state`; never, once the hold has ended and `state` says so.
     ///
-    /// Cancel safe and level-triggered.
+    /// Cancel safe and level-triggered: where the state differs already, it completes at once.
     pub async fn state_changed_from(&self, state: LockState) -> LockState {
         self.lease.changed_from(state).await
     }
@@ -93,7 +94,8 @@ impl Held {
     /// Cancel safe: requests of a dropped future may still prolong the keys of this holder, never anybody else's.
     ///
     /// # Errors
-    /// [`ExtendError::Failed`] leaves everything as it was, [`Held::valid_until`] included.
+    /// [`ExtendError::Failed`] leaves everything as it was, [`Held::valid_until`] included. [`ExtendError::Lost`] and
+    /// [`ExtendError::Released`] if there is nothing to extend any more; nothing is ever extended back to life.
     pub async fn extend(&self) -> Result<Instant, ExtendError> {
         self.lease.extend().await
     }
@@ -140,7 +142,9 @@ impl LockGuard {
     /// Releases on every node, and returns once a majority has confirmed. The other nodes are seen to in the background
     /// until they are certain to hold nothing.
     ///
-    /// Cancel safe: a dropped future goes on in the background.
+    /// Takes one round trip, [`LocksBuilder::node_timeout`](crate::LocksBuilder::node_timeout) at most.
+    ///
+    /// Cancel safe: dropped, the release goes on in the background.
     ///
     /// # Errors
     /// [`ReleaseError::NotHeld`] if it was not held to the end; [`ReleaseError::Unconfirmed`] if too few nodes answered.
@@ -149,7 +153,6 @@ impl LockGuard {
         let lost = self.stop();
         let owned = Arc::clone(self.lease.owned());
         let result = self.core.driver.release(&owned).await;
-        self.core.queue.released(&owned.name);
         let name = owned.name.clone();
         match (lost, result) {
             (Some(reason), _) => Err(ReleaseError::NotHeld { name, reason: Some(reason) }),
@@ -178,11 +181,11 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         if self.armed {
             self.stop();
-            let (core, owned) = (Arc::clone(&self.core), Arc::clone(self.lease.owned()));
-            self.core.driver.spawn(async move {
-                core.driver.release(&owned).await;
-                core.queue.released(&owned.name);
-            });
+            let (core, name) = (Arc::clone(&self.core), self.name().clone());
+            self.core.driver.release_in_background(self.lease.owned(), move || core.queue.released(&name));
+        } else {
+            // Behind an explicit release, whether it came to its end or was dropped on the way.
+            self.core.queue.released(self.name());
         }
     }
 }

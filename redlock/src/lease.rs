@@ -187,7 +187,7 @@ impl Lease {
     pub(crate) fn lose(&self, reason: LostReason) {
         if self.end(Ended::Lost(reason)) {
             tracing::warn!(lock = %self.owned.name, %reason, "lock lost");
-            self.driver.release_in_background(&self.owned);
+            self.driver.release_in_background(&self.owned, || ());
         }
     }
 
@@ -252,6 +252,10 @@ impl Lease {
 
     /// Completes with the next state that differs from `state`.
     pub(crate) async fn changed_from(&self, state: LockState) -> LockState {
+        // What has ended stays as it is: there is no point in time to look again.
+        if matches!(state, LockState::Lost(_) | LockState::Released) && self.state() == state {
+            return std::future::pending().await;
+        }
         self.until(|lease, status| match lease.state() {
             same if same == state => Err(status.valid_until),
             other => Ok(other),

@@ -38,39 +38,51 @@ impl Lock {
         Self { name, ttl, max_retries, wait_limit, renew_limit, core }
     }
 
-    /// How long nodes keep the lock without renewal: 10 ms to `maxExpiration`. A holder that dies blocks others for this
-    /// long; a holder cut off from the nodes must stop before it.
+    /// How long nodes keep the lock without renewal: 10 ms to [`LocksBuilder::max_ttl`](crate::LocksBuilder::max_ttl); out
+    /// of it, acquiring fails. The guard renews at about a third of it.
+    ///
+    /// A holder that dies keeps others out for this long; a holder cut off from the nodes must stop before it. A short TTL
+    /// costs more renewals, and forgives shorter outages of the nodes.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// The longest time that [`acquire`](Lock::acquire) waits.
+    /// The longest time that [`acquire`](Lock::acquire) and [`run`](Lock::run) wait for the lock, the time in the local queue
+    /// included; without limit by default. Less than a round trip to the nodes cannot succeed: to try once, without
+    /// waiting for anybody, there is [`try_acquire`](Lock::try_acquire).
     pub fn wait_at_most(mut self, limit: Duration) -> Self {
         self.wait_limit = Some(limit);
         self
     }
 
-    /// How many times a failed attempt is repeated: `retries(0)` is one attempt, N retries are N + 1 attempts. An
-    /// acquisition with counted attempts does not wait in this process's FIFO line.
+    /// How many times [`acquire`](Lock::acquire) and [`run`](Lock::run) repeat an attempt that failed: `retries(0)` is one
+    /// attempt, N retries are N + 1 attempts; without limit by default. An acquisition with counted attempts does not wait
+    /// in this process's FIFO line.
     pub fn retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
     }
 
-    /// How long the guard is renewed, at most; its validity then runs out.
+    /// How long the guard is renewed after it was acquired, at most; its validity then runs out, within a TTL, and it is
+    /// lost for [`LostReason::RenewLimit`](crate::LostReason::RenewLimit). Without limit by default: a bound for work that
+    /// hangs.
     pub fn renew_at_most(mut self, limit: Duration) -> Self {
         self.renew_limit = Some(limit);
         self
     }
 
     /// Waits until the lock is held: without limit, unless a wait limit or a number of retries is set. Waiters of one
-    /// process without counted attempts are served in FIFO order.
+    /// `Locks` without counted attempts are served in FIFO order; a lock is not reentrant.
+    ///
+    /// Without a limit it waits also while no quorum of nodes can be reached.
     ///
     /// Cancel safe: a dropped future leaves nothing behind; what it may have been granted is released in the background.
     ///
     /// # Errors
     /// [`AcquireError::Busy`] or [`AcquireError::Unavailable`] when a limit was reached, naming what each node said last.
+    /// At once: [`AcquireError::InvalidName`], [`AcquireError::InvalidTtl`] and [`AcquireError::TtlAboveMax`] for a wrong
+    /// request, [`AcquireError::ShutDown`] after [`Locks::shutdown`](crate::Locks::shutdown), and [`AcquireError::Random`].
     pub async fn acquire(&self) -> Result<LockGuard, AcquireError> {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
@@ -86,23 +98,33 @@ impl Lock {
                 None => return Err(tries.never_first(started)),
             },
         };
+        let mut before: Option<RoundFailure> = None;
         loop {
-            let failure = match tries.once(give_up_at).await? {
+            let mut failure = match tries.once(give_up_at).await? {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
             };
+            // Nodes that the wait limit has cut off do not make the lock unavailable: what they said before counts.
+            let is_cut_off = give_up_at.is_some_and(|limit| self.core.driver.env.now() >= limit);
+            if is_cut_off && failure.situation == Situation::Unreachable {
+                failure = before.take().unwrap_or(failure);
+            }
             if !tries.pause(turn.as_ref(), failure.situation, give_up_at).await {
                 return Err(tries.error(started, failure));
             }
+            before = Some(failure);
         }
     }
 
-    /// Tries once, without waiting for anybody: `None` if somebody else has it, or votes were split.
+    /// Tries once, without waiting for anybody: `None` if somebody else has it, or several asked at the same moment and no
+    /// one got a majority. Takes one round trip, [`LocksBuilder::node_timeout`](crate::LocksBuilder::node_timeout) at most;
+    /// wait limit and retries do not matter.
     ///
     /// Cancel safe, as [`acquire`](Lock::acquire).
     ///
     /// # Errors
-    /// [`AcquireError::Unavailable`] if too few nodes answered to say.
+    /// [`AcquireError::Unavailable`] if too few nodes answered to say; otherwise as [`acquire`](Lock::acquire), but never
+    /// [`AcquireError::Busy`].
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>, AcquireError> {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
@@ -117,7 +139,12 @@ impl Lock {
     /// Acquires, runs `work`, and releases. If the lock is lost first, the work's future is dropped, and with it whatever
     /// it was doing at that await point.
     ///
-    /// The work gets a view of the hold, to pass it on or to check it before a side effect. A panic in the work releases.
+    /// The work gets a view of the hold, to pass it on or to check it before a side effect. What it has spawned goes on when
+    /// the lock is lost: watch [`Held::lost`] there. A panic in the work releases.
+    ///
+    /// Returns when a majority has confirmed the release; that this failed is no error here.
+    ///
+    /// Cancel safe: dropped, it drops the work first, and then releases in the background.
     ///
     /// # Errors
     /// [`RunError::Acquire`] if the lock was not acquired, [`RunError::Lost`] if it was lost before the work had ended.

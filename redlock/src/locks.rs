@@ -30,7 +30,8 @@ impl Locks {
         LocksBuilder::new()
     }
 
-    /// The lock with this name: 1 to 512 bytes, any. Touches no node; a bad name is reported when it is acquired.
+    /// The lock with this name: 1 to [`LockName::MAX_BYTES`] bytes, any. Touches no node; a bad name is reported when it is
+    /// acquired.
     pub fn lock(&self, name: impl AsRef<[u8]>) -> Lock {
         Lock::new(Arc::clone(&self.core), LockName::new(name))
     }
@@ -52,6 +53,9 @@ impl Locks {
     /// open stay valid and are renewed meanwhile, since somebody may still act under them. Those that are open at the end
     /// are renewed no longer: they stay valid until their `valid_until`, report the loss there, and expire on the nodes.
     /// A lock is never released under a holder that has not let go of it.
+    ///
+    /// Applies to all clones, and cannot be undone. Cancel safe: dropped, acquiring stays off, and open guards are renewed
+    /// on.
     pub async fn shutdown(&self, patience: Duration) -> ShutdownReport {
         let core = &self.core;
         core.closed.store(true, Ordering::SeqCst);

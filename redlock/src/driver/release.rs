@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use super::fanout::FanOut;
 use super::{Answered, Driver, Owned};
 use crate::env::jitter;
@@ -58,9 +60,31 @@ impl Driver {
         ReleaseResult::Unconfirmed(self.report(votes))
     }
 
-    /// Releases in the background.
-    pub(crate) fn release_in_background(self: &Arc<Self>, owned: &Arc<Owned>) {
-        drop(Releasing::send(self, owned, true));
+    /// Releases in the background. Calls `sent` as soon as the requests are on their way: whoever is woken by it asks
+    /// behind them.
+    pub(crate) fn release_in_background(
+        self: &Arc<Self>,
+        owned: &Arc<Owned>,
+        sent: impl FnOnce() + Send + 'static,
+    ) {
+        let (driver, owned) = (Arc::clone(self), Arc::clone(owned));
+        self.spawn(async move {
+            let (mut requests, _) = driver.send_releases(&owned, true);
+            // The first poll sends.
+            if let Some(Some(answered)) = requests.next().now_or_never() {
+                owned.note_release(&answered);
+            }
+            sent();
+            driver.finish(requests, &owned).await;
+        });
+    }
+
+    /// Sees releases to their end, and all that is still unsettled then.
+    async fn finish(self: &Arc<Self>, mut requests: FanOut<Released>, owned: &Arc<Owned>) {
+        while let Some(answered) = requests.next().await {
+            owned.note_release(&answered);
+        }
+        self.settle(owned).await;
     }
 
     /// Releases until every node is certain to hold nothing of this owner, or will be without anybody's doing.
@@ -126,17 +150,12 @@ impl<'a> Releasing<'a> {
 
 impl Drop for Releasing<'_> {
     fn drop(&mut self) {
-        let Some(mut requests) = self.requests.take() else { return };
+        let Some(requests) = self.requests.take() else { return };
         if requests.is_empty() && self.owned.claim().is_settled(self.driver.env.now()) {
             return;
         }
         let (driver, owned) = (Arc::clone(self.driver), Arc::clone(self.owned));
-        self.driver.spawn(async move {
-            while let Some(answered) = requests.next().await {
-                owned.note_release(&answered);
-            }
-            driver.settle(&owned).await;
-        });
+        self.driver.spawn(async move { driver.finish(requests, &owned).await });
     }
 }
 

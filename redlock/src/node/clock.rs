@@ -56,6 +56,11 @@ impl NodeClock {
         Some(shift(at, offset))
     }
 
+    /// The node's time when ours is `now`, in microseconds; `None` before the first sample.
+    pub(crate) fn at(&self, now: Instant) -> Option<u64> {
+        self.sample.map(|sample| shift(now, sample.offset))
+    }
+
     /// The node's time that has certainly passed every deadline stated for `at`; `None` if none was ever stated.
     pub(crate) fn settled_after(&self, at: Instant) -> Option<u64> {
         self.highest.map(|offset| shift(at, offset))

@@ -17,7 +17,7 @@ use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
     AcquireRequest, Effect, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
-    ReleaseRequest, Released, Reply,
+    RaiseRequest, ReleaseRequest, Released, Reply,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -47,6 +47,8 @@ pub enum Op {
     Acquire,
     /// [`Node::extend`]
     Extend,
+    /// [`Node::raise`]
+    Raise,
     /// [`Node::release`]
     Release,
     /// [`Node::inspect`]
@@ -298,6 +300,11 @@ impl Node for FaultyNode {
         Box::pin(self.send(what, move |node| node.extend(request.clone())))
     }
 
+    fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
+        let what = Subject::new(Op::Raise, Some(&request.name), Some(request.owner));
+        Box::pin(self.send(what, move |node| node.raise(request.clone())))
+    }
+
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
         let what = Subject::new(Op::Release, Some(&request.name), Some(request.owner));
         Box::pin(self.send(what, move |node| node.release(request.clone())))
@@ -306,6 +313,10 @@ impl Node for FaultyNode {
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         let what = Subject::new(Op::Inspect, Some(&name), None);
         Box::pin(self.send(what, move |node| node.inspect(name.clone())))
+    }
+
+    fn clock(&self) -> Option<u64> {
+        self.node.clock()
     }
 }
 

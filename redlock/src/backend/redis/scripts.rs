@@ -1,8 +1,9 @@
 //! The Lua that runs on the server: one script per operation.
 //!
-//! Every script reads the server's clock first and answers `{code, clock}` or `{code, clock, pttl}`, all integers; the
-//! clock is in microseconds, far below the 2^53 up to which Lua counts exactly. A script writes at most once, and
-//! that is the last thing it does: whatever makes it fail has left nothing behind.
+//! Every script reads the server's clock first and answers `{code, clock}` or `{code, clock, number}`, all integers; the
+//! clock is in microseconds, far below the 2^53 up to which Lua counts exactly. The number is the fencing counter of a
+//! grant, or what the holder of a refusal has left. A script reads before it writes, and Redis lets a script that
+//! has written go on whatever the memory limit says: whatever makes it fail has left nothing behind.
 //!
 //! The first line carries the server's `run_id`. Scripts are called by their hash alone (EVALSHA, never EVAL), so that
 //! another process behind the same address answers NOSCRIPT instead of granting what its predecessor has forgotten.
@@ -16,6 +17,7 @@ use crate::protections::Protections;
 pub(super) enum Script {
     Acquire,
     Extend,
+    Raise,
     Release,
     Inspect,
 }
@@ -26,6 +28,7 @@ pub(super) mod code {
     pub(in super::super) const HELD: i64 = 1;
     pub(in super::super) const MISSING: i64 = 2;
     pub(in super::super) const STALE: i64 = 3;
+    pub(in super::super) const EXHAUSTED: i64 = 4;
 }
 
 const CLOCK: &str = "local t=redis.call('TIME') local now=t[1]*1000000+t[2]";
@@ -34,38 +37,63 @@ const STALE: &str = "if now>tonumber(ARGV[3]) then return {3,now} end";
 const PROLONG: &str = "local p=redis.call('PTTL',KEYS[1]) \
     if p>=0 and p<tonumber(ARGV[2]) then redis.call('PEXPIRE',KEYS[1],ARGV[2]) end";
 const PROLONG_OR_SHORTEN: &str = "redis.call('PEXPIRE',KEYS[1],ARGV[2])";
+/// The fencing counter of KEYS[2], 0 if there is none.
+const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0)";
+/// Where the counter goes for the hint ARGV[5] and the span ARGV[6], as `node::fence::next_counter` has it.
+const NEXT: &str = "c=math.max(c+ARGV[6],hint+ARGV[6]-1) if c>=9007199254740992 then return {4,now} end";
+const CLAMPED: &str = "local hint=math.min(math.max(tonumber(ARGV[5]),now-1000000),now+1000000)";
+const UNCLAMPED: &str = "local hint=tonumber(ARGV[5])";
+/// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds beyond its lead over the server's clock.
+const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',ARGV[4]+math.max(0,math.ceil((c-now)/1000)))";
 const HELD_BY_ANOTHER: &str = "return {1,now,redis.call('PTTL',KEYS[1])}";
 
 impl Script {
-    pub(super) const ALL: [Self; 4] = [Self::Acquire, Self::Extend, Self::Release, Self::Inspect];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Acquire, Self::Extend, Self::Raise, Self::Release, Self::Inspect];
 
     /// What it does, for errors.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Acquire => "acquire",
             Self::Extend => "extend",
+            Self::Raise => "raise",
             Self::Release => "release",
             Self::Inspect => "inspect",
         }
     }
 
-    /// The text for one server process. KEYS[1] is the main key; ARGV: owner, TTL in milliseconds, deadline in the
-    /// server's microseconds.
+    /// The text for one server process. KEYS: main key, auxiliary key. ARGV: owner, TTL in milliseconds, deadline in the
+    /// server's microseconds; where there is a fence also for how long to keep the counter, in milliseconds, and then
+    /// hint and span (acquire), or the least value (extend, raise).
     pub(super) fn render(self, run_id: &str, protections: &Protections) -> String {
         let stale = if protections.stale_deadline() { STALE } else { "" };
         let prolong = if protections.never_shorten() { PROLONG } else { PROLONG_OR_SHORTEN };
+        let clamp = if protections.fence_clamp() { CLAMPED } else { UNCLAMPED };
+        let again = if protections.fence_once() { "" } else { NEXT };
         let body = match self {
             Self::Acquire => format!(
-                "{stale} if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return {{0,now}} end \
-                 if redis.call('GET',KEYS[1])==ARGV[1] then {prolong} return {{0,now}} end {HELD_BY_ANOTHER}"
+                "{stale} if not ARGV[4] then \
+                 if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return {{0,now}} end \
+                 if redis.call('GET',KEYS[1])==ARGV[1] then {prolong} return {{0,now}} end {HELD_BY_ANOTHER} end \
+                 local v=redis.call('GET',KEYS[1]) if v and v~=ARGV[1] then {HELD_BY_ANOTHER} end \
+                 {COUNTER} {clamp} \
+                 if v then {again} {STORE} {prolong} return {{0,now,c}} end \
+                 {NEXT} redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2]) {STORE} return {{0,now,c}}"
             ),
             Self::Extend => {
                 let owned = if protections.extend_owner_check() { "v==ARGV[1]" } else { "v" };
                 format!(
-                    "{stale} local v=redis.call('GET',KEYS[1]) if {owned} then {prolong} return {{0,now}} end \
+                    "{stale} local v=redis.call('GET',KEYS[1]) if {owned} then \
+                     if not ARGV[4] then {prolong} return {{0,now}} end \
+                     {COUNTER} c=math.max(c,tonumber(ARGV[5])) {prolong} {STORE} return {{0,now,c}} end \
                      if v then {HELD_BY_ANOTHER} end return {{2,now}}"
                 )
             }
+            Self::Raise => format!(
+                "{stale} local v=redis.call('GET',KEYS[1]) if v==ARGV[1] then \
+                 {COUNTER} c=math.max(c,tonumber(ARGV[5])) {STORE} return {{0,now,c}} end \
+                 if v then {HELD_BY_ANOTHER} end return {{2,now}}"
+            ),
             Self::Release => {
                 let owned = if protections.release_owner_check() { "==ARGV[1]" } else { "" };
                 format!(
@@ -74,7 +102,10 @@ impl Script {
                 )
             }
             Self::Inspect => {
-                format!("if redis.call('GET',KEYS[1]) then {HELD_BY_ANOTHER} end return {{2,now}}")
+                format!(
+                    "{COUNTER} if redis.call('GET',KEYS[1]) then return {{1,now,redis.call('PTTL',KEYS[1]),c}} end \
+                     return {{2,now,-1,c}}"
+                )
             }
         };
         format!("-- redlock {run_id}\n{CLOCK} {body}")
@@ -83,7 +114,7 @@ impl Script {
 
 /// The hashes under which one server process knows the scripts.
 #[derive(Debug)]
-pub(super) struct Hashes(pub(super) [Str; 4]);
+pub(super) struct Hashes(pub(super) [Str; 5]);
 
 impl Hashes {
     pub(super) fn of(&self, script: Script) -> &Str {
