@@ -251,8 +251,14 @@ pub struct Inspection {
 
 impl Inspection {
     /// A look with these results.
-    pub fn new(held: bool, remaining: Option<Duration>, counter: Option<u64>) -> Self {
-        Self { held, remaining, counter }
+    pub fn new(held: bool, remaining: Option<Duration>) -> Self {
+        Self { held, remaining, counter: None }
+    }
+
+    /// The same, with where its fencing counter stands.
+    #[must_use]
+    pub fn with_counter(self, counter: Option<u64>) -> Self {
+        Self { counter, ..self }
     }
 }
 

@@ -13,7 +13,7 @@ use redlock::env::Env;
 use redlock::node::Node;
 use redlock::testing::faulty::{Fault, FaultyNode};
 use redlock::testing::virtual_env::{ClientClock, ClientEnv, VirtualEnv};
-use redlock::{Held, LockName, Locks, Protections};
+use redlock::{FencingToken, Held, LockName, Locks, Protections};
 
 const NODES: usize = 5;
 const CLIENTS: usize = 3;
@@ -25,6 +25,8 @@ struct Outcome {
     acquired: usize,
     /// Somebody acquired what somebody else still held, validly by its own clock.
     overlaps: usize,
+    /// Somebody acquired with a fencing token that is not above all before it.
+    repeats: usize,
     /// Keys that nobody holds any more, long before they expire.
     leftovers: usize,
     /// Tasks that are still there when all is over.
@@ -36,6 +38,8 @@ struct World {
     nodes: Vec<Arc<MemoryNode>>,
     clients: Vec<Client>,
     holds: Mutex<Vec<(usize, Held)>>,
+    /// The largest fencing token of each name.
+    tokens: Mutex<[Option<FencingToken>; NAMES.len()]>,
     outcome: Mutex<Outcome>,
     /// Long enough to see what a release leaves behind.
     long_ttl: bool,
@@ -63,7 +67,16 @@ impl World {
             })
             .collect();
         let long_ttl = seed.is_multiple_of(4);
-        Arc::new(Self { sim, nodes, clients, holds: Mutex::default(), outcome: Mutex::default(), long_ttl })
+        let tokens = Mutex::default();
+        Arc::new(Self {
+            sim,
+            nodes,
+            clients,
+            holds: Mutex::default(),
+            tokens,
+            outcome: Mutex::default(),
+            long_ttl,
+        })
     }
 
     fn below(&self, bound: u64) -> u64 {
@@ -92,6 +105,14 @@ impl World {
         let mut outcome = self.outcome.lock().unwrap();
         outcome.acquired += 1;
         outcome.overlaps += holds.iter().filter(|(other, held)| *other == name && held.is_valid()).count();
+        // Whoever was held up until its validity had ended is not a holder any more.
+        if held.is_valid() {
+            let token = held.fencing_token();
+            assert!(token.is_some());
+            let mut tokens = self.tokens.lock().unwrap();
+            outcome.repeats += usize::from(token <= tokens[name]);
+            tokens[name] = tokens[name].max(token);
+        }
         holds.push((name, held));
     }
 
@@ -228,6 +249,7 @@ fn without_a_safeguard_the_simulation_finds_what_it_is_for() {
         ("stale_deadline", |outcome| outcome.leftovers > 0),
         ("release_unknown", |outcome| outcome.leftovers > 0),
         ("adopt_stragglers", |outcome| outcome.leftovers > 0),
+        ("fence_quorum", |outcome| outcome.repeats > 0),
     ] {
         let protections = Protections::without(safeguard).unwrap();
         assert!(

@@ -11,8 +11,8 @@ use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Raise, RaiseRequest, Refusal, RefusalReason,
-    ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Raise, RaiseRequest,
+    Refusal, RefusalReason, ReleaseRequest, Released, Reply,
 };
 use crate::protections::Protections;
 
@@ -190,7 +190,8 @@ impl MemoryNode {
         let now = self.env.now();
         let entry = table.entries.get(name).filter(|entry| entry.is_live(now));
         let remaining = entry.map(|entry| entry.expires.saturating_since(now));
-        Inspection::new(entry.is_some(), remaining, Some(table.counter(name, now)).filter(|&counter| counter > 0))
+        let counter = Some(table.counter(name, now)).filter(|&counter| counter > 0);
+        Inspection::new(entry.is_some(), remaining).with_counter(counter)
     }
 }
 

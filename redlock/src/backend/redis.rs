@@ -18,6 +18,7 @@ mod url;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fred::types::Value;
 use tokio::sync::{oneshot, watch};
@@ -31,11 +32,11 @@ use reply::{Answer, Nonsense};
 use scripts::Script;
 
 use crate::env::Env;
-use crate::id::{Instant, LockName, OwnerToken, Ttl};
+use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
-    ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
+    RaiseRequest, ReleaseRequest, Released, Reply,
 };
 use crate::protections::Protections;
 
@@ -46,7 +47,7 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0.
+/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
@@ -98,9 +99,11 @@ impl RedisNode {
         arguments: impl IntoIterator<Item = Value>,
         meaning: fn(Answer) -> Result<T, Nonsense>,
     ) -> Result<(T, u64), NodeError> {
-        let key = keys::main(&self.shared.config.prefix, name);
-        let mut all = Vec::with_capacity(6);
-        all.extend([session.hashes.of(script).clone().into(), 1.into(), key.into_boxed_slice().into()]);
+        let main = keys::main(&self.shared.config.prefix, name);
+        let auxiliary = keys::auxiliary(&main);
+        let mut all = Vec::with_capacity(10);
+        all.extend([session.hashes.of(script).clone().into(), 2.into()]);
+        all.extend([main, auxiliary].map(|key| Value::from(key.into_boxed_slice())));
         all.extend(arguments);
         let exchange = session.connection.call("EVALSHA", all).map_err(|_| self.overloaded())?;
         let sent = self.shared.env.now();
@@ -124,12 +127,12 @@ impl RedisNode {
     /// `at` in the server's time, in microseconds.
     fn deadline(&self, at: Instant) -> Result<Value, NodeError> {
         // The clock is read before a connection is used, so that this does not fail where there is one.
-        let deadline = self.clock().deadline(at);
+        let deadline = self.times().deadline(at);
         let deadline = deadline.ok_or_else(|| self.not_connected("the server's clock is not known yet"))?;
         Ok(i64::try_from(deadline).unwrap_or(i64::MAX).into())
     }
 
-    fn clock(&self) -> std::sync::MutexGuard<'_, NodeClock> {
+    fn times(&self) -> std::sync::MutexGuard<'_, NodeClock> {
         self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,16 +190,34 @@ impl Node for RedisNode {
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let session = self.session()?;
-            let arguments = [owner(&request.owner), millis(request.ttl), self.deadline(request.deadline)?];
-            Ok(self.run(&session, Script::Acquire, &request.name, arguments, Answer::vote).await?.0)
+            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
+            let fence = request.fence.map(|fence| {
+                let keep = millis(request.ttl.get().saturating_add(fence.retention));
+                [keep, number(fence.hint.min(FencingToken::MAX)), number(fence.span.max(1))]
+            });
+            let arguments = vote.into_iter().chain(fence.into_iter().flatten());
+            let meaning = if request.fence.is_some() { Answer::fenced_vote } else { Answer::vote };
+            Ok(self.run(&session, Script::Acquire, &request.name, arguments, meaning).await?.0)
         })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let session = self.session()?;
-            let arguments = [owner(&request.owner), millis(request.ttl), self.deadline(request.deadline)?];
-            Ok(self.run(&session, Script::Extend, &request.name, arguments, Answer::vote).await?.0)
+            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
+            let fence = request.fence.map(|fence| raise(request.ttl, &fence));
+            let arguments = vote.into_iter().chain(fence.into_iter().flatten());
+            let meaning = if request.fence.is_some() { Answer::fenced_vote } else { Answer::vote };
+            Ok(self.run(&session, Script::Extend, &request.name, arguments, meaning).await?.0)
+        })
+    }
+
+    fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
+        Box::pin(async move {
+            let session = self.session()?;
+            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
+            let arguments = vote.into_iter().chain(raise(request.ttl, &request.fence));
+            Ok(self.run(&session, Script::Raise, &request.name, arguments, Answer::fenced_vote).await?.0)
         })
     }
 
@@ -207,7 +228,7 @@ impl Node for RedisNode {
             let (was_held, clock) =
                 self.run(&session, Script::Release, &request.name, arguments, Answer::was_held).await?;
             // Where no deadline was ever stated, no request was ever sent that could still run.
-            let settled_after = request.unsettled.and_then(|unsettled| self.clock().settled_after(unsettled));
+            let settled_after = request.unsettled.and_then(|unsettled| self.times().settled_after(unsettled));
             Ok(Released::new(was_held, settled_after.is_none_or(|settled| clock > settled)))
         })
     }
@@ -217,6 +238,10 @@ impl Node for RedisNode {
             let session = self.session()?;
             Ok(self.run(&session, Script::Inspect, &name, [], Answer::inspection).await?.0)
         })
+    }
+
+    fn clock(&self) -> Option<u64> {
+        self.times().at(self.shared.env.now())
     }
 }
 
@@ -230,8 +255,18 @@ fn owner(owner: &OwnerToken) -> Value {
     owner.to_hex().into()
 }
 
-fn millis(ttl: Ttl) -> Value {
-    i64::try_from(ttl.as_millis_up()).unwrap_or(i64::MAX).into()
+/// Whole milliseconds, rounded up: a node keeps a key *at least* this long.
+fn millis(duration: Duration) -> Value {
+    i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX).into()
+}
+
+fn number(value: u64) -> Value {
+    i64::try_from(value).unwrap_or(i64::MAX).into()
+}
+
+/// For how long a counter is kept, and its least value.
+fn raise(ttl: Ttl, raise: &Raise) -> [Value; 2] {
+    [millis(ttl.get().saturating_add(raise.retention)), number(raise.to.min(FencingToken::MAX))]
 }
 
 #[cfg(feature = "tls")]

@@ -71,10 +71,10 @@ impl<'a> Flight<'a> {
             let Some(to) = fencing.raise(index).filter(|_| !self.raised[index]) else { continue };
             self.raised[index] = true;
             let now = driver.env.now();
-            let give_up = earlier(now.saturating_add(attempt.node_timeout).min(valid_until), attempt.give_up_at);
+            let give_up =
+                earlier(now.saturating_add(attempt.node_timeout).min(valid_until), attempt.give_up_at);
             let (name, owner) = (self.owned.name.clone(), self.owned.owner);
-            let request =
-                RaiseRequest::new(name, owner, attempt.ttl, valid_until, Raise::new(to, retention));
+            let request = RaiseRequest::new(name, owner, attempt.ttl, valid_until, Raise::new(to, retention));
             let raises = self.raises.get_or_insert_with(|| FanOut::new(&*driver.env, now, give_up));
             raises.push(index, address, Arc::clone(node).raise(request));
         }

@@ -17,9 +17,21 @@ struct Ours(Locks);
 /// # Errors
 /// In the future: no quorum of nodes can be reached.
 pub fn connect(urls: Vec<String>) -> BoxFuture<'static, Result<Arc<dyn Contender>>> {
+    connect_with(urls, true)
+}
+
+/// The same, without fencing tokens.
+///
+/// # Errors
+/// In the future: no quorum of nodes can be reached.
+pub fn connect_unfenced(urls: Vec<String>) -> BoxFuture<'static, Result<Arc<dyn Contender>>> {
+    connect_with(urls, false)
+}
+
+fn connect_with(urls: Vec<String>, fencing: bool) -> BoxFuture<'static, Result<Arc<dyn Contender>>> {
     async move {
-        let locks = Locks::builder().nodes(urls).ttl(Duration::from_secs(30)).build().await?;
-        Ok(Arc::new(Ours(locks)) as Arc<dyn Contender>)
+        let builder = Locks::builder().nodes(urls).ttl(Duration::from_secs(30)).fencing(fencing);
+        Ok(Arc::new(Ours(builder.build().await?)) as Arc<dyn Contender>)
     }
     .boxed()
 }

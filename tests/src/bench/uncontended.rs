@@ -42,6 +42,13 @@ fn entries() -> Vec<Entry> {
         caller,
         // It starts that thread itself.
         io: if matches!(caller, PlainThreads) { Io::OwnThread } else { Io::Callers },
+        connect: ours::connect_unfenced,
+    };
+    let fenced = |name, against, caller| Entry {
+        name,
+        against: Some(against),
+        caller,
+        io: Io::Callers,
         connect: ours::connect,
     };
     vec![
@@ -49,8 +56,10 @@ fn entries() -> Vec<Entry> {
         fred("fred, multi-thread", MultiThread, Io::Callers),
         fred("fred, own I/O thread, current-thread", CurrentThread, Io::OwnThread),
         ours("redlock, current-thread", "fred, own I/O thread, current-thread", CurrentThread),
+        fenced("redlock fenced, current-thread", "redlock, current-thread", CurrentThread),
         fred("fred, own I/O thread, multi-thread", MultiThread, Io::OwnThread),
         ours("redlock, multi-thread", "fred, own I/O thread, multi-thread", MultiThread),
+        fenced("redlock fenced, multi-thread", "redlock, multi-thread", MultiThread),
         fred("fred, own I/O thread, plain threads", PlainThreads, Io::OwnThread),
         ours("redlock, plain threads", "fred, own I/O thread, plain threads", PlainThreads),
     ]

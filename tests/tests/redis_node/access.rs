@@ -52,7 +52,7 @@ fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() 
         "+pexpire",
         "+select",
     ];
-    let mut user = vec!["ACL", "SETUSER", "locker", "on", ">pw", "~redlock:*", "-@all"];
+    let mut user = vec!["ACL", "SETUSER", "locker", "on", ">pw", "~redlock:*", "~#redlock:*", "-@all"];
     user.extend(rights);
     assert_eq!(server.cli(&user), "OK");
     let locker = config(&server).username("locker").password("pw").db(1);

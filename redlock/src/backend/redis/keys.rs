@@ -10,10 +10,9 @@ use crate::id::LockName;
 /// What every key of ours begins with that is not a lock's main key.
 const LEAD: &[u8] = b"#redlock:";
 const ESCAPED: &[u8] = b"#redlock:esc:";
-#[allow(dead_code, reason = "the keys of fencing and of the restart guard")]
 const AUXILIARY: &[u8] = b"#redlock:aux:{";
 /// The key of a node's marker.
-#[allow(dead_code, reason = "the keys of fencing and of the restart guard")]
+#[allow(dead_code, reason = "the key of the restart guard")]
 pub(super) const MARKER: &[u8] = b"#redlock:marker";
 
 /// The key that holds the owner token.
@@ -26,7 +25,6 @@ pub(super) fn main(prefix: &str, name: &LockName) -> Vec<u8> {
 }
 
 /// The key for all else that a node knows of a name, in the same Cluster slot as its main key.
-#[allow(dead_code, reason = "the keys of fencing and of the restart guard")]
 pub(super) fn auxiliary(main: &[u8]) -> Vec<u8> {
     match hash_tag(main) {
         Some(tag) => [AUXILIARY, tag, b"}", main].concat(),
@@ -37,7 +35,6 @@ pub(super) fn auxiliary(main: &[u8]) -> Vec<u8> {
 }
 
 /// The part of a key that alone decides its slot: between the first `{` and the first `}` behind it, unless empty.
-#[allow(dead_code, reason = "the keys of fencing and of the restart guard")]
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|&byte| byte == b'{')?;
     let behind = &key[open + 1..];
@@ -46,7 +43,6 @@ fn hash_tag(key: &[u8]) -> Option<&[u8]> {
 }
 
 /// The smallest number whose digits lie in this slot; they are spread evenly, so that some 16,384 are looked at.
-#[allow(dead_code, reason = "the keys of fencing and of the restart guard")]
 fn tag_in_slot(slot: u16) -> String {
     (0_u64..).map(|n| n.to_string()).find(|tag| redis_keyslot(tag.as_bytes()) == slot).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fred::interfaces::Resp3Frame;
 
 use super::scripts::code;
+use crate::id::FencingToken;
 use crate::node::{Grant, Inspection, Refusal, RefusalReason, Reply};
 
 /// Lua counts exactly up to here; no clock is beyond (year 2255).
@@ -16,8 +17,10 @@ pub(super) struct Answer {
     code: i64,
     /// The server's clock when the script ran, in microseconds.
     pub(super) clock: u64,
-    /// What PTTL said, if the script asked.
-    pttl: Option<i64>,
+    /// A grant's fencing counter, or what PTTL said of the holder, if the script asked.
+    number: Option<i64>,
+    /// The fencing counter of an inspection.
+    counter: Option<i64>,
 }
 
 /// An answer that no script of ours gives.
@@ -27,23 +30,36 @@ pub(super) struct Nonsense(pub(super) &'static str);
 impl Answer {
     pub(super) fn read(frame: &Resp3Frame) -> Result<Self, Nonsense> {
         let Resp3Frame::Array { data, .. } = frame else { return Err(Nonsense("not an array")) };
-        let (code, clock, pttl) = match data.as_slice() {
-            [code, clock] => (number(code)?, number(clock)?, None),
-            [code, clock, pttl] => (number(code)?, number(clock)?, Some(number(pttl)?)),
-            _ => return Err(Nonsense("an array of neither two nor three elements")),
+        let (code, clock, rest) = match data.as_slice() {
+            [code, clock, rest @ ..] if rest.len() <= 2 => (number(code)?, number(clock)?, rest),
+            _ => return Err(Nonsense("an array of another length than two to four")),
         };
+        let optional = |index| rest.get(index).map(number).transpose();
+        let (first, second) = (optional(0)?, optional(1)?);
         let clock = u64::try_from(clock).ok().filter(|clock| (1..LARGEST).contains(clock));
         let clock = clock.ok_or(Nonsense("a clock out of range"))?;
-        Ok(Self { code, clock, pttl })
+        Ok(Self { code, clock, number: first, counter: second })
     }
 
-    /// Of acquire and extend.
+    /// Of acquire and extend without a fence.
     pub(super) fn vote(self) -> Result<Reply, Nonsense> {
-        let (reason, remaining) = match (self.code, self.pttl) {
-            (code::DONE, None) => return Ok(Reply::Granted(Grant {})),
-            (code::HELD, Some(pttl)) => (RefusalReason::Held, remaining(pttl)?),
-            (code::MISSING, None) => (RefusalReason::Missing, None),
-            (code::STALE, None) => (RefusalReason::Stale, None),
+        match self.fenced_vote()? {
+            Reply::Granted(Grant { counter: Some(_), .. }) => Err(UNEXPECTED),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Of acquire, extend and raise with a fence. A grant without a counter settles no token, and so is not in the way.
+    pub(super) fn fenced_vote(self) -> Result<Reply, Nonsense> {
+        let (reason, remaining) = match (self.code, self.number, self.counter) {
+            (code::DONE, None, None) => return Ok(Reply::Granted(Grant::default())),
+            (code::DONE, Some(counter), None) => {
+                return Ok(Reply::Granted(Grant::with_counter(token(counter)?.get())));
+            }
+            (code::HELD, Some(pttl), None) => (RefusalReason::Held, remaining(pttl)?),
+            (code::MISSING, None, None) => (RefusalReason::Missing, None),
+            (code::STALE, None, None) => (RefusalReason::Stale, None),
+            (code::EXHAUSTED, None, None) => (RefusalReason::Exhausted, None),
             _ => return Err(UNEXPECTED),
         };
         Ok(Reply::Refused(Refusal::new(reason, remaining)))
@@ -51,20 +67,30 @@ impl Answer {
 
     /// Of release: whether the owner had the name.
     pub(super) fn was_held(self) -> Result<bool, Nonsense> {
-        match (self.code, self.pttl) {
-            (code::DONE, None) => Ok(true),
-            (code::MISSING, None) => Ok(false),
+        match (self.code, self.number, self.counter) {
+            (code::DONE, None, None) => Ok(true),
+            (code::MISSING, None, None) => Ok(false),
             _ => Err(UNEXPECTED),
         }
     }
 
     pub(super) fn inspection(self) -> Result<Inspection, Nonsense> {
-        match (self.code, self.pttl) {
-            (code::HELD, Some(pttl)) => Ok(Inspection::new(true, remaining(pttl)?)),
-            (code::MISSING, None) => Ok(Inspection::new(false, None)),
+        let counter = match self.counter {
+            Some(0) => None,
+            Some(counter) => Some(token(counter)?.get()),
+            None => return Err(UNEXPECTED),
+        };
+        match (self.code, self.number) {
+            (code::HELD, Some(pttl)) => Ok(Inspection::new(true, remaining(pttl)?).with_counter(counter)),
+            (code::MISSING, Some(_)) => Ok(Inspection::new(false, None).with_counter(counter)),
             _ => Err(UNEXPECTED),
         }
     }
+}
+
+fn token(counter: i64) -> Result<FencingToken, Nonsense> {
+    let token = u64::try_from(counter).ok().and_then(FencingToken::new);
+    token.ok_or(Nonsense("a fencing counter out of range"))
 }
 
 const UNEXPECTED: Nonsense = Nonsense("a code that this script does not give");
@@ -142,14 +168,22 @@ mod tests {
     fn answers_mean_what_the_scripts_say() {
         let vote = |numbers: &[i64]| Answer::read(&ints(numbers)).unwrap().vote().unwrap();
         let refused = |reason, remaining| Reply::Refused(Refusal::new(reason, remaining));
-        assert_eq!(vote(&[0, NOW]), Reply::Granted(Grant {}));
+        assert_eq!(vote(&[0, NOW]), Reply::Granted(Grant::default()));
+        let fenced = |numbers: &[i64]| Answer::read(&ints(numbers)).unwrap().fenced_vote();
+        assert_eq!(fenced(&[0, NOW, 7]), Ok(Reply::Granted(Grant::with_counter(7))));
+        assert!(Answer::read(&ints(&[0, NOW, 7])).unwrap().vote().is_err(), "nobody asked for a counter");
+        for counter in [0, -1, 1 << 53, i64::MAX] {
+            assert!(fenced(&[0, NOW, counter]).is_err(), "{counter}");
+        }
+        assert_eq!(vote(&[4, NOW]), refused(RefusalReason::Exhausted, None));
         assert_eq!(vote(&[1, NOW, 7]), refused(RefusalReason::Held, Some(Duration::from_millis(7))));
         assert_eq!(vote(&[1, NOW, -1]), refused(RefusalReason::Held, None));
         assert_eq!(vote(&[2, NOW]), refused(RefusalReason::Missing, None));
         assert_eq!(vote(&[3, NOW]), refused(RefusalReason::Stale, None));
-        let answer = Answer::read(&ints(&[1, NOW, i64::MAX])).unwrap();
+        let answer = Answer::read(&ints(&[1, NOW, i64::MAX, 9])).unwrap();
         assert_eq!(answer.clock, 1_700_000_000_000_000);
-        assert!(answer.inspection().unwrap().held);
+        let inspection = answer.inspection().unwrap();
+        assert!(inspection.held && inspection.counter == Some(9));
     }
 
     #[test]
@@ -179,6 +213,7 @@ mod tests {
         #[test]
         fn only_the_exact_answer_is_a_grant(frame in frame()) {
             let reply = Answer::read(&frame).and_then(Answer::vote);
+            let _ = Answer::read(&frame).and_then(Answer::fenced_vote);
             let exact = matches!(&frame, Resp3Frame::Array { data, .. } if matches!(data.as_slice(),
                 [Resp3Frame::Number { data: 0, .. }, Resp3Frame::Number { data: 1..0x20_0000_0000_0000, .. }]));
             prop_assert_eq!(matches!(reply, Ok(Reply::Granted(_))), exact);

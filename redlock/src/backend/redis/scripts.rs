@@ -40,7 +40,7 @@ const PROLONG_OR_SHORTEN: &str = "redis.call('PEXPIRE',KEYS[1],ARGV[2])";
 /// The fencing counter of KEYS[2], 0 if there is none.
 const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0)";
 /// Where the counter goes for the hint ARGV[5] and the span ARGV[6], as `node::fence::next_counter` has it.
-const NEXT: &str = "c=math.max(c+ARGV[6],hint+ARGV[6]-1) if c>=9007199254740992 then return {4,now} end";
+const NEXT: &str = "local n=math.max(c+ARGV[6],hint+ARGV[6]-1)";
 const CLAMPED: &str = "local hint=math.min(math.max(tonumber(ARGV[5]),now-1000000),now+1000000)";
 const UNCLAMPED: &str = "local hint=tonumber(ARGV[5])";
 /// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds beyond its lead over the server's clock.
@@ -69,16 +69,18 @@ impl Script {
         let stale = if protections.stale_deadline() { STALE } else { "" };
         let prolong = if protections.never_shorten() { PROLONG } else { PROLONG_OR_SHORTEN };
         let clamp = if protections.fence_clamp() { CLAMPED } else { UNCLAMPED };
-        let again = if protections.fence_once() { "" } else { NEXT };
+        let again = if protections.fence_once() { "" } else { "c=n" };
         let body = match self {
             Self::Acquire => format!(
                 "{stale} if not ARGV[4] then \
                  if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return {{0,now}} end \
                  if redis.call('GET',KEYS[1])==ARGV[1] then {prolong} return {{0,now}} end {HELD_BY_ANOTHER} end \
-                 local v=redis.call('GET',KEYS[1]) if v and v~=ARGV[1] then {HELD_BY_ANOTHER} end \
-                 {COUNTER} {clamp} \
-                 if v then {again} {STORE} {prolong} return {{0,now,c}} end \
-                 {NEXT} redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2]) {STORE} return {{0,now,c}}"
+                 {COUNTER} {clamp} {NEXT} \
+                 if n<9007199254740992 and redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then \
+                 c=n {STORE} return {{0,now,c}} end \
+                 local v=redis.call('GET',KEYS[1]) \
+                 if v==ARGV[1] then {again} {STORE} {prolong} return {{0,now,c}} end \
+                 if v then {HELD_BY_ANOTHER} end return {{4,now}}"
             ),
             Self::Extend => {
                 let owned = if protections.extend_owner_check() { "v==ARGV[1]" } else { "v" };

@@ -7,7 +7,8 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
+    Released, Reply,
 };
 
 /// Translates the deadlines of one client into true time with the estimate that the real backends use. The samples have
