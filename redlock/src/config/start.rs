@@ -12,6 +12,10 @@ impl Config {
     ///
     /// # Errors
     /// [`BuildError::NotBuilt`] if this program was built without the cargo feature of the backend.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "memory")),
+        expect(unused_variables, reason = "nothing can be built")
+    )]
     pub fn into_builder(self) -> Result<LocksBuilder, BuildError> {
         let builder = LocksBuilder::with_settings(self.settings);
         match self.store {
