@@ -15,6 +15,9 @@
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
 //! keys alone. A single table needs no `default`.
 //!
+//! A table of a backend whose cargo feature (`redis`, `memory`) this program was built without is an error of
+//! [`Config::into_builder`].
+//!
 //! # Keys
 //! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile` and
 //! `keyFile`.

@@ -62,22 +62,19 @@ fn read_common(table: &Table<'_>, prefix: &str, folder: &Path) -> Result<RedisCo
         let expected = || entry.invalid(format!("expected the number of a database, 0 to {}", u32::MAX));
         common = common.db(u32::try_from(entry.integer()?).map_err(|_| expected())?);
     }
-    match (table.filled("username")?, table.filled("password")?) {
-        (Some((entry, _)), None) => {
-            return Err(entry.error(
-                ConfigErrorKind::Incomplete,
-                "there is a username but no password, so that nobody would be logged in; give both \
-                 (a user without a password, nopass, accepts any)",
-            ));
-        }
-        (username, password) => {
-            if let Some((_, username)) = username {
-                common = common.username(username);
-            }
-            if let Some((_, password)) = password {
-                common = common.password(password);
-            }
-        }
+    let (username, password) = (table.filled("username")?, table.filled("password")?);
+    if let (Some((entry, _)), None) = (&username, &password) {
+        return Err(entry.error(
+            ConfigErrorKind::Incomplete,
+            "there is a username but no password, so that nobody would be logged in; give both \
+             (a user without a password, nopass, accepts any)",
+        ));
+    }
+    if let Some((_, username)) = username {
+        common = common.username(username);
+    }
+    if let Some((_, password)) = password {
+        common = common.password(password);
     }
     Ok(match tls::read(table, folder)? {
         Some(files) => common.tls(files),
