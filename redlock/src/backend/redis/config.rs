@@ -65,7 +65,8 @@ impl RedisConfig {
     }
 
     /// Reads `redis://[user[:password]@]host[:port][/db]`, or `rediss://...` for TLS. `redis://:password@host` is the
-    /// default user. Characters that have a meaning in URLs are percent-encoded in user and password. The host becomes lower case.
+    /// default user. Characters that have a meaning in URLs are percent-encoded in user and password. The host becomes
+    /// lower case.
     ///
     /// # Errors
     /// [`RedisConfigError`] says what is wrong with it; no error repeats any part of the URL that may be a secret.
