@@ -1,0 +1,9 @@
+//! x
+mod fleet;
+mod hung_node;
+mod overtaking;
+mod quorum;
+mod release;
+mod renewal;
+mod speed_of_nodes;
+mod world;
