@@ -5,5 +5,7 @@ mod overtaking;
 mod quorum;
 mod release;
 mod renewal;
+mod settings;
 mod speed_of_nodes;
+mod waiting;
 mod world;
