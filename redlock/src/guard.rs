@@ -172,8 +172,11 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         if self.armed {
             self.stop();
-            self.core.driver.release_in_background(self.lease.owned());
-            self.core.queue.released(&self.lease.owned().name);
+            let (core, owned) = (Arc::clone(&self.core), Arc::clone(self.lease.owned()));
+            self.core.driver.spawn(async move {
+                core.driver.release(&owned).await;
+                core.queue.released(&owned.name);
+            });
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::driver::{Driver, Extension, Owned};
 use crate::error::{ExtendError, LostReason};
 use crate::id::{Instant, Ttl};
 
+/// A loss by expiry is reported this much before the validity ends: a timer never fires early, and the holder must
+/// hear of it no later than `valid_until`.
+const LEAD: Duration = Duration::from_millis(1);
+
 /// Where a hold stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -176,9 +180,14 @@ impl Lease {
         }
     }
 
-    /// Ends it as lost if its validity has passed.
+    /// When it is lost, unless it is renewed before: a moment ahead of the end of its validity.
+    pub(crate) fn lost_at(&self) -> Instant {
+        self.valid_until().saturating_sub(LEAD)
+    }
+
+    /// Ends it as lost if its validity has passed, or is about to.
     pub(crate) fn lose_if_expired(&self) -> bool {
-        let expired = self.now() >= self.valid_until();
+        let expired = self.now() >= self.lost_at();
         if expired {
             self.lose(self.expiry_reason());
         }
@@ -210,10 +219,13 @@ impl Lease {
 
     /// Completes when it is no longer held; level-triggered. `None`: it was released.
     pub(crate) async fn lost(&self) -> Option<LostReason> {
-        self.until(|lease, status| match lease.state() {
-            LockState::Lost(reason) => Ok(Some(reason)),
-            LockState::Released => Ok(None),
-            LockState::Held | LockState::Suspect { .. } => Err(status.valid_until),
+        self.until(|lease, _| {
+            lease.lose_if_expired();
+            match lease.state() {
+                LockState::Lost(reason) => Ok(Some(reason)),
+                LockState::Released => Ok(None),
+                LockState::Held | LockState::Suspect { .. } => Err(lease.lost_at()),
+            }
         })
         .await
     }

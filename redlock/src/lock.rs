@@ -51,7 +51,8 @@ impl Lock {
         self
     }
 
-    /// How many times a failed attempt is repeated: `retries(0)` is one attempt, N retries are N + 1 attempts.
+    /// How many times a failed attempt is repeated: `retries(0)` is one attempt, N retries are N + 1 attempts. An
+    /// acquisition with counted attempts does not wait in this process's FIFO line.
     pub fn retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
@@ -64,7 +65,7 @@ impl Lock {
     }
 
     /// Waits until the lock is held: without limit, unless a wait limit or a number of retries is set. Waiters of one
-    /// process are served in FIFO order.
+    /// process without counted attempts are served in FIFO order.
     ///
     /// Cancel safe: a dropped future leaves nothing behind; what it may have been granted is released in the background.
     ///
@@ -74,13 +75,14 @@ impl Lock {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
         let give_up_at = self.wait_limit.map(|limit| started.saturating_add(limit));
-        let mut tries = Tries::new(self, name, ttl, give_up_at);
+        let mut tries = Tries::new(self, name.clone(), ttl, give_up_at);
 
-        let turn = self.core.queue.enter(tries.name());
-        let turn = match give_up_at {
-            None => turn.await,
-            Some(at) => match tries.before(at, turn).await {
-                Some(turn) => turn,
+        let turn = match (self.max_retries, give_up_at) {
+            // Who has counted attempts does not wait in line for others who have not.
+            (Some(_), _) => None,
+            (None, None) => Some(self.core.queue.enter(&name).await),
+            (None, Some(at)) => match tries.before(at, self.core.queue.enter(&name)).await {
+                Some(turn) => Some(turn),
                 None => return Err(tries.never_first(started)),
             },
         };
@@ -89,7 +91,7 @@ impl Lock {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
             };
-            if !tries.pause(&turn, failure.situation, give_up_at).await {
+            if !tries.pause(turn.as_ref(), failure.situation, give_up_at).await {
                 return Err(tries.error(started, failure));
             }
         }
@@ -199,19 +201,30 @@ impl<'a> Tries<'a> {
     }
 
     /// Pauses before the next attempt, or until the lock is released in this process; `false` if there is to be none.
-    async fn pause(&mut self, turn: &Turn<'_>, situation: Situation, give_up_at: Option<Instant>) -> bool {
+    async fn pause(
+        &mut self,
+        turn: Option<&Turn<'_>>,
+        situation: Situation,
+        give_up_at: Option<Instant>,
+    ) -> bool {
         if self.lock.max_retries.is_some_and(|retries| self.made > retries) {
             return false;
         }
         let env = &*self.lock.core.driver.env;
         let until = env.now().saturating_add(self.backoff.pause(situation, jitter(env)));
+        let released = async {
+            match turn {
+                Some(turn) => turn.released().await,
+                None => std::future::pending().await,
+            }
+        };
         match give_up_at.filter(|limit| *limit <= until) {
             None => {
-                self.before(until, turn.released()).await;
+                self.before(until, released).await;
                 true
             }
             // Too late for another attempt, unless the lock is released here before the limit.
-            Some(limit) => self.before(limit, turn.released()).await.is_some(),
+            Some(limit) => self.before(limit, released).await.is_some(),
         }
     }
 

@@ -183,14 +183,14 @@ async fn renew(driver: &Driver, lease: &Lease, frozen: bool) -> Option<Instant> 
         return None;
     }
     if frozen || lease.is_past_renew_limit() {
-        return Some(lease.valid_until());
+        return Some(lease.lost_at());
     }
     match lease.extend().await {
         Ok(_) => Some(after_success(driver, lease)),
         Err(ExtendError::Failed { nodes, .. }) => {
             tracing::debug!(?nodes, "renewal failed");
             let retry = lease.ttl().get() / 12;
-            let left = lease.valid_until().saturating_since(lease.now());
+            let left = lease.lost_at().saturating_since(lease.now());
             let pause = jittered(driver, retry.max(SHORTEST_RETRY)).min(left);
             Some(lease.now().saturating_add(pause))
         }

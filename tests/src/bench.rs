@@ -5,9 +5,9 @@
 
 pub mod bare_fred;
 pub mod contender;
-pub mod fleet;
 pub mod io_thread;
 pub mod machine;
+pub mod ours;
 pub mod place;
 pub mod starvation;
 pub mod stats;

@@ -169,7 +169,13 @@ impl Node for RedisNode {
             let known = link.wait_for(|link| !matches!(link, Link::Starting)).await.map(|link| link.clone());
             match known {
                 Ok(Link::Up(session)) => match link::judge(&session.connection).await {
-                    Ok(server) => Ok(server.identity()),
+                    Ok(server) => {
+                        // Something between us and the servers has changed the process behind the address.
+                        if server != session.server {
+                            session.connection.ask(Wish::SetUp);
+                        }
+                        Ok(server.identity())
+                    }
                     Err(failure) => Err(failure.without_effect(&self.address)),
                 },
                 Ok(Link::Down(failure)) => Err(failure.without_effect(&self.address)),
@@ -235,5 +241,5 @@ fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
 
 #[cfg(not(feature = "tls"))]
 fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
-    if config.tls.is_some() { Err(RedisConfigError::TlsNotBuilt) } else { Ok(()) }
+    if config.tls.is_some() { Err(RedisConfigError::TlsNotBuilt) } else { Ok(Tls) }
 }

@@ -1,9 +1,9 @@
 //! Is a thread of our own for the I/O worth it? Bare fred on the caller's runtime against fred on its own thread.
 
+use redlock::testing::servers::RedisFleet;
+
 use super::{
-    Result, bare_fred,
-    fleet::Fleet,
-    machine,
+    Result, bare_fred, machine,
     place::{Caller, Io},
     starvation,
     yardstick::{self, Effort, Entry},
@@ -23,10 +23,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     println!("{}", machine::description()?);
     for &nodes in &args.effort.nodes {
-        let fleet = Fleet::start(nodes.into())?;
+        let fleet = RedisFleet::start(nodes.into())?;
         println!("{}", yardstick::measure(entries(), &fleet.urls(), &args.effort)?);
     }
-    println!("{}", starvation::measure(&Fleet::start(5)?.urls())?);
+    println!("{}", starvation::measure(&RedisFleet::start(5)?.urls())?);
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Acquire and release when nobody else wants the lock, beside bare fred doing the same commands on the same
 //! arrangement of threads and waiting for the same number of replies.
 
+use redlock::testing::servers::RedisFleet;
+
 use super::{
-    Result, bare_fred,
-    fleet::Fleet,
-    machine,
+    Result, bare_fred, machine, ours,
     place::{Caller, Io},
     yardstick::{self, Effort, Entry},
 };
@@ -23,27 +23,35 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     println!("{}", machine::description()?);
     for &nodes in &args.effort.nodes {
-        let fleet = Fleet::start(nodes.into())?;
+        let fleet = RedisFleet::start(nodes.into())?;
         println!("{}", yardstick::measure(entries(), &fleet.urls(), &args.effort)?);
     }
     Ok(())
 }
 
-/// Bare fred on every arrangement; another contender is an entry `against` the one with the same threads.
+/// The library does its I/O on a thread of its own; bare fred is measured on the same arrangement of threads, and for
+/// comparison on the caller's runtime too.
 fn entries() -> Vec<Entry> {
     use Caller::{CurrentThread, MultiThread, PlainThreads};
 
-    let fred = |name, caller, io, connect| Entry { name, against: None, caller, io, connect };
+    let fred =
+        |name, caller, io| Entry { name, against: None, caller, io, connect: bare_fred::rounds_at_caller };
+    let ours = |name, against, caller| Entry {
+        name,
+        against: Some(against),
+        caller,
+        // It starts that thread itself.
+        io: if matches!(caller, PlainThreads) { Io::OwnThread } else { Io::Callers },
+        connect: ours::connect,
+    };
     vec![
-        fred("fred, current-thread", CurrentThread, Io::Callers, bare_fred::rounds_at_caller),
-        fred("fred, multi-thread", MultiThread, Io::Callers, bare_fred::rounds_at_caller),
-        fred(
-            "fred, own I/O thread, current-thread",
-            CurrentThread,
-            Io::OwnThread,
-            bare_fred::rounds_at_caller,
-        ),
-        fred("fred, own I/O thread, multi-thread", MultiThread, Io::OwnThread, bare_fred::rounds_at_caller),
-        fred("fred, own I/O thread, plain threads", PlainThreads, Io::OwnThread, bare_fred::rounds_at_caller),
+        fred("fred, current-thread", CurrentThread, Io::Callers),
+        fred("fred, multi-thread", MultiThread, Io::Callers),
+        fred("fred, own I/O thread, current-thread", CurrentThread, Io::OwnThread),
+        ours("redlock, current-thread", "fred, own I/O thread, current-thread", CurrentThread),
+        fred("fred, own I/O thread, multi-thread", MultiThread, Io::OwnThread),
+        ours("redlock, multi-thread", "fred, own I/O thread, multi-thread", MultiThread),
+        fred("fred, own I/O thread, plain threads", PlainThreads, Io::OwnThread),
+        ours("redlock, plain threads", "fred, own I/O thread, plain threads", PlainThreads),
     ]
 }

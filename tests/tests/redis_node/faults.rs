@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::executor::block_on;
-use redlock::Protections;
 use redlock::backend::redis::{RedisConfig, RedisNode};
-use redlock::node::{Effect, Node, NodeErrorKind};
+use redlock::node::{Effect, Node, NodeErrorKind, NodeFuture, Reply};
 use redlock::testing::real_env;
+use redlock::{Instant, Protections};
 
 use crate::server::{Server, eventually, free_port};
-use crate::{acquire, acquisition, connected, is_granted, release, start};
+use crate::{acquire, acquisition, connected, from_now, is_granted, release, start};
 
 #[test]
 fn a_server_that_has_forgotten_the_scripts_learns_them_again() {
@@ -56,21 +56,34 @@ fn a_node_that_was_not_there_at_first_is_found_when_it_comes() {
     eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
 }
 
+/// Stops the server and sends requests until one is refused for their number.
+fn fill(server: &Server, node: &Arc<RedisNode>) -> Vec<NodeFuture<Reply>> {
+    // On a busy machine the connection may be given up before there are enough.
+    for _ in 0..5 {
+        eventually("it is connected", || acquire(node, "a", 1, 60_000).is_ok());
+        server.stop();
+        let mut waiting = Vec::new();
+        let error = loop {
+            let mut reply = Arc::clone(node).acquire(acquisition("a", 1, 60_000));
+            match (&mut reply).now_or_never() {
+                None => waiting.push(reply),
+                Some(reply) => break reply.unwrap_err(),
+            }
+        };
+        assert_eq!(error.effect, Effect::None, "{error}");
+        if error.kind == NodeErrorKind::Overloaded {
+            return waiting;
+        }
+        server.go_on();
+    }
+    panic!("no request was refused for the number of those that wait");
+}
+
 #[test]
 fn a_hung_server_costs_bounded_memory_fails_fast_and_heals() {
     let server = Server::start();
     let node = connected(&server);
-    server.stop();
-    let mut waiting = Vec::new();
-    let error = loop {
-        let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
-        match (&mut reply).now_or_never() {
-            None => waiting.push(reply),
-            Some(reply) => break reply.unwrap_err(),
-        }
-        assert!(waiting.len() <= 8_192, "there is a limit");
-    };
-    assert_eq!((error.kind, error.effect), (NodeErrorKind::Overloaded, Effect::None), "{error}");
+    let mut waiting = fill(&server, &node);
     assert_eq!(waiting.len(), 8_192);
     // Those that nobody waits for any more still count.
     waiting.truncate(4_096);
@@ -90,19 +103,41 @@ fn a_hung_server_costs_bounded_memory_fails_fast_and_heals() {
 }
 
 #[test]
-fn a_slow_server_that_still_answers_is_not_given_up() {
+fn requests_in_flight_when_the_server_dies_may_have_taken_effect() {
+    let mut server = Server::start();
+    let node = connected(&server);
+    server.stop();
+    let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
+    assert!((&mut reply).now_or_never().is_none());
+    server.kill();
+    let error = block_on(reply).unwrap_err();
+    assert_eq!((error.kind, error.effect), (NodeErrorKind::Disconnected, Effect::Unknown), "{error}");
+}
+
+#[test]
+fn a_connection_that_the_server_closes_is_made_anew() {
     let server = Server::start();
     let node = connected(&server);
-    // Some answers, then none for less than a second, a few times over.
-    for round in 0..3 {
-        server.stop();
-        let mut reply = Arc::clone(&node).acquire(acquisition(&round.to_string(), 1, 60_000));
-        assert!((&mut reply).now_or_never().is_none());
-        std::thread::yield_now();
-        server.go_on();
-        assert!(is_granted(&block_on(reply)));
-    }
-    assert_eq!(server.clients(), 1);
+    assert_eq!(server.cli(&["CLIENT", "KILL", "TYPE", "normal"]), "1");
+    eventually("it is connected again", || acquire(&node, "a", 1, 60_000).is_ok());
+    eventually("one connection is left", || server.clients() == 1);
+}
+
+#[test]
+fn a_caller_that_does_not_take_its_answer_costs_nobody_the_connection() {
+    let server = Server::start();
+    let node = connected(&server);
+    let client =
+        || server.cli(&["CLIENT", "LIST"]).lines().next().unwrap().split(' ').next().unwrap().to_owned();
+    let before = client();
+    let mut reply = Arc::clone(&node).acquire(acquisition("a", 1, 60_000));
+    let early = (&mut reply).now_or_never();
+    // Longer than a silent connection is kept.
+    let later = from_now(2_000);
+    eventually("two seconds have passed", || Instant::now() > later);
+    assert!(is_granted(&acquire(&node, "b", 1, 60_000)));
+    assert!(is_granted(&early.unwrap_or_else(|| block_on(reply))));
+    assert_eq!(client(), before);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The Redis node against real servers.
 //!
 //! Every future is polled by a plain executor outside any runtime.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod access;
 mod faults;

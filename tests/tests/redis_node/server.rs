@@ -9,7 +9,7 @@ use tempfile::TempDir;
 /// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    pub(crate) dir: TempDir,
+    dir: TempDir,
     arguments: Vec<String>,
     /// What `redis-cli` needs to talk to it.
     login: Vec<String>,
@@ -36,7 +36,7 @@ impl Server {
             if port_option != "--port" {
                 all.extend(owned(&["--port", "0"]));
             }
-            all.extend(owned(&["--dir", dir.path().to_str().unwrap()]));
+            all.extend(owned(&["--dir", dir.path().to_str().unwrap(), "--logfile", "log"]));
             all.extend(owned(arguments));
             let process = spawn(&all);
             let mut server = Self { port, dir, arguments: all, login: owned(login), process };
@@ -104,13 +104,21 @@ impl Server {
         self.start_again();
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
     fn comes_up(&mut self) -> bool {
         let start = Instant::now();
         while self.cli(&["PING"]) != "PONG" {
             if self.process.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(start.elapsed() < Duration::from_secs(20), "redis-server does not answer");
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "no answer from redis-server:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         true

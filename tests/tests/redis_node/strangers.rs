@@ -168,7 +168,6 @@ fn a_server_that_is_not_redis_is_told_in_time() {
             "{what}: {error}"
         );
         assert!(error.to_string().len() > "127.0.0.1:65535: ".len() + 10, "{what}: {error}");
-        println!("{what}: {:?} {error}", error.kind);
     }
 }
 

@@ -254,3 +254,14 @@ pub enum RedisConfigError {
         reason: String,
     },
 }
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_refused_where_it_is_not_built_in() {
+        let config = RedisConfig::from_url("rediss://h").unwrap();
+        assert_eq!(super::super::load_tls(&config).unwrap_err(), RedisConfigError::TlsNotBuilt);
+    }
+}

@@ -47,11 +47,11 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
         ..Config::default()
     };
     #[cfg(not(feature = "tls"))]
-    let () = tls;
+    let Tls = tls;
     let connection = ConnectionConfig {
-        // They only end what our own timer has given up already.
-        connection_timeout: config.connect_timeout,
-        internal_command_timeout: config.connect_timeout,
+        // Our own timer ends an attempt; these would only come before it and say less.
+        connection_timeout: config.connect_timeout.saturating_mul(2),
+        internal_command_timeout: config.connect_timeout.saturating_mul(2),
         // Together with the missing reconnect policy: a command whose connection broke is answered with an error
         // instead of being kept for the next connection.
         max_command_attempts: 1,
@@ -77,8 +77,10 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
 /// What fred needs to speak TLS.
 #[cfg(feature = "tls")]
 pub(super) type Tls = Option<fred::types::config::TlsConfig>;
+/// Nothing: this build cannot speak it.
 #[cfg(not(feature = "tls"))]
-pub(super) type Tls = ();
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tls;
 
 /// What the keeper of a connection is asked to do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ pub(super) struct Connection {
     env: Arc<dyn Env>,
     /// Requests sent and not answered yet, those that nobody waits for any more included.
     waiting: AtomicUsize,
-    /// How many answers have come; tells a slow server from a silent one.
+    /// How many answers have been taken; tells a slow server from a silent one.
     answered: AtomicU64,
     /// Why it ended.
     closed: OnceLock<Failure>,
@@ -194,9 +196,18 @@ impl Connection {
         }
     }
 
-    /// How many answers have come, if requests are waiting for more.
-    pub(super) fn answered_while_waiting(&self) -> Option<u64> {
-        (self.waiting.load(Ordering::Acquire) > 0).then(|| self.answered.load(Ordering::Acquire))
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// How many answers have been taken.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// Asks for the server's time, whatever is waiting; the answer comes behind those to all requests before it.
+    pub(super) async fn ask_time(&self) -> Outcome {
+        self.exchange("TIME", Vec::new()).await
     }
 
     /// fred's client, to start and to set up.
@@ -247,5 +258,67 @@ impl Drop for Exchange {
         if let (true, Some(running)) = (self.sent, self.running.take()) {
             self.env.spawn(running.map(drop).boxed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::env::RealEnv;
+    use crate::node::NodeErrorKind;
+
+    /// fred keeps the commands of a client that is not connected, as it does after its connection task has ended.
+    fn unanswered() -> Arc<Connection> {
+        let client = client(&RedisConfig::new("127.0.0.1"), Default::default());
+        Connection::new(client, Arc::new(RealEnv::start().unwrap()))
+    }
+
+    fn send(connection: &Arc<Connection>) -> Exchange {
+        let mut exchange = connection.call("TIME", vec![]).unwrap();
+        assert!((&mut exchange).now_or_never().is_none());
+        exchange
+    }
+
+    fn close(connection: &Connection) {
+        connection.close(Failure::new(NodeErrorKind::Unreachable, "closed by the test"));
+    }
+
+    #[test]
+    fn a_request_that_fred_never_answers_ends_with_the_connection() {
+        let connection = unanswered();
+        let waiting = send(&connection);
+        close(&connection);
+        let outcome = block_on(waiting);
+        assert!(matches!(&outcome, Outcome::Lost(why) if why == "closed by the test"), "{outcome:?}");
+        let outcome = block_on(connection.call("TIME", vec![]).unwrap());
+        assert!(matches!(&outcome, Outcome::NotSent(_)), "{outcome:?}");
+        assert!(!connection.is_waited_for());
+    }
+
+    #[test]
+    fn an_abandoned_request_counts_until_it_is_answered_and_one_never_sent_does_not() {
+        let connection = unanswered();
+        drop(connection.call("TIME", vec![]).unwrap());
+        assert!(!connection.is_waited_for());
+        drop(send(&connection));
+        assert!(connection.is_waited_for());
+        close(&connection);
+        while connection.is_waited_for() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn no_more_than_so_many_requests_wait() {
+        let connection = unanswered();
+        let waiting: Vec<_> = (0..MOST_WAITING).map(|_| send(&connection)).collect();
+        assert!(matches!(connection.call("TIME", vec![]), Err(Full)));
+        close(&connection);
+        for exchange in waiting {
+            assert!(matches!(block_on(exchange), Outcome::Lost(_)));
+        }
+        assert!(connection.call("TIME", vec![]).is_ok());
     }
 }

@@ -34,58 +34,58 @@ impl Failure {
             ErrorKind::IO => of_io(text, tls, host),
             #[cfg(feature = "tls")]
             ErrorKind::Tls => Self::new(NodeErrorKind::Tls, text),
-            _ => server_error(text).map_or_else(
-                || Self::new(NodeErrorKind::Unreachable, text),
-                |kind| Self::new(kind, format!("the server refused: {text}")),
-            ),
+            // Error replies, which fred tells by their first word, if at all.
+            _ => {
+                let kind = server_error(text).unwrap_or(NodeErrorKind::Unreachable);
+                Self::new(kind, format!("the server refused the connection: {text}"))
+            }
         }
     }
 }
 
+const HINT: &str = "is it Redis or Valkey, and do both sides agree on TLS?";
+
 /// A server that is up and does not behave like Redis.
 pub(super) fn not_redis(why: &str) -> Failure {
-    let hint = "is it Redis or Valkey, and do both sides agree on TLS?";
-    Failure::new(
-        NodeErrorKind::Protocol,
-        format!("the server does not speak Redis's protocol here: {why}; {hint}"),
-    )
+    let detail = format!("the server does not speak Redis's protocol here: {why}; {HINT}");
+    Failure::new(NodeErrorKind::Protocol, detail)
 }
 
-/// The end of a connection while it was being set up.
-pub(super) fn closed_early() -> Failure {
-    not_redis("it closed the connection while it was being set up")
+/// The end of a connection while it was being set up. Another kind of server does that, and one that is just dying.
+pub(super) fn closed_early(why: &str) -> Failure {
+    let detail = format!("the server closed the connection while it was being set up ({why}); {HINT}");
+    Failure::new(NodeErrorKind::Unreachable, detail)
 }
 
 /// fred hands an [`std::io::Error`] on as its Debug text.
 fn of_io(text: &str, tls: bool, host: &str) -> Failure {
-    let message = quoted_message(text).unwrap_or(text);
+    let mut message = message(text).to_owned();
     if text.contains("failed to lookup address") {
         let detail = format!("the host {host} does not resolve ({message})");
         return Failure::new(NodeErrorKind::Unreachable, detail);
     }
-    if tls
-        && (text.contains("InvalidData") || text.contains("UnexpectedEof") || text.contains("AlertReceived"))
-    {
-        let detail = format!(
-            "the TLS handshake failed ({message}); does the server speak TLS, and trust the same certificates?"
-        );
-        return Failure::new(NodeErrorKind::Tls, detail);
+    // rustls hands its errors on under this kind.
+    if tls && text.contains("InvalidData") {
+        let question = "does the server speak TLS, and do both sides trust each other's certificates?";
+        return Failure::new(NodeErrorKind::Tls, format!("TLS failed: {message}; {question}"));
     }
-    if text.contains("Connection closed") {
-        return closed_early();
-    }
-    let mut message = message.to_owned();
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_lowercase();
+    }
+    let closed = ["ConnectionReset", "ConnectionAborted", "BrokenPipe", "UnexpectedEof", "Connection closed"];
+    if closed.iter().any(|kind| text.contains(kind)) {
+        return closed_early(&message);
     }
     Failure::new(NodeErrorKind::Unreachable, message)
 }
 
-/// The text out of `Os { .., message: "..." }` or `Custom { .., error: "..." }`.
-fn quoted_message(text: &str) -> Option<&str> {
-    let start = ["message: \"", "error: \""].iter().find_map(|lead| Some(text.find(lead)? + lead.len()))?;
-    let rest = &text[start..];
-    Some(&rest[..rest.find('"')?])
+/// The last field of `Os { .., message: "..." }` or `Custom { .., error: ... }`; the text itself if it is neither.
+fn message(text: &str) -> &str {
+    let field = ["message: ", "error: "].iter().find_map(|name| text.split_once(name));
+    match field {
+        Some((_, value)) => value.trim_end_matches([' ', '}']).trim_matches('"'),
+        None => text,
+    }
 }
 
 /// Error replies that say for certain that the command changed nothing, and what they mean. A reply that is not among
@@ -176,7 +176,17 @@ mod tests {
             unknown.detail
         );
         let handshake = "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }";
-        assert_eq!(io(handshake, true).kind, NodeErrorKind::Tls);
+        let untrusted = io(handshake, true);
+        assert_eq!(untrusted.kind, NodeErrorKind::Tls);
+        assert!(
+            untrusted.detail.contains("TLS failed: InvalidCertificate(UnknownIssuer);"),
+            "{}",
+            untrusted.detail
+        );
+        let reset =
+            io(r#"Os { code: 104, kind: ConnectionReset, message: "Connection reset by peer" }"#, false);
+        assert_eq!(reset.kind, NodeErrorKind::Unreachable);
+        assert!(reset.detail.contains("(connection reset by peer); is it"), "{}", reset.detail);
         assert_eq!(io("é", false).detail, "é");
     }
 

@@ -140,7 +140,9 @@ async fn in_time<T>(
     match select(std::pin::pin!(attempt), timer).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}")))
+            // A server without TLS waits for the end of what it takes for a command.
+            let hint = if shared.config.tls.is_some() { "; does the server speak TLS?" } else { "" };
+            Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}{hint}")))
         }
     }
 }
@@ -222,28 +224,25 @@ async fn command(
             }
         },
         Outcome::NotSent(failure) => Err(failure),
-        Outcome::Lost(_) => Err(closed_early()),
+        Outcome::Lost(why) => Err(closed_early(&format!("no answer to {name}: {why}"))),
     }
 }
 
 /// Lets the connection be used until it ends; returns why it did.
 async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
-    let (mut silent, mut last) = (0, None);
     let connection = Arc::clone(&running.connection);
-    let Some(task) = running.task.as_mut() else { return closed_early() };
+    let Some(task) = running.task.as_mut() else { return closed_early("fred has no task") };
+    let mut silence = std::pin::pin!(silence(shared, &connection));
     loop {
-        let next_look = shared.env.sleep_until(shared.env.now().saturating_add(LOOK_EVERY));
         let wish = std::pin::pin!(connection.wish());
-        let event = select(&mut *task, select(wish, next_look)).await;
+        let event = select(&mut *task, select(wish, &mut silence)).await;
         match event {
             Either::Left(_) => {
                 return Failure::new(NodeErrorKind::Unreachable, "the server closed the connection");
             }
             Either::Right((Either::Left((Wish::Close, _)), _)) => {
-                return Failure::new(
-                    NodeErrorKind::Protocol,
-                    "the connection was closed after an answer that makes no sense",
-                );
+                let detail = "the connection was closed after an answer that makes no sense";
+                return Failure::new(NodeErrorKind::Protocol, detail);
             }
             Either::Right((Either::Left((Wish::SetUp, _)), _)) => {
                 match in_time(shared, set_up(shared, &connection)).await {
@@ -252,13 +251,41 @@ async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
                 }
             }
             Either::Right((Either::Right(_), _)) => {
-                // Looks are counted, not time: after a pause of this process the answers may be here, unread.
-                let answered = connection.answered_while_waiting();
-                silent = if answered.is_some() && answered == last { silent + 1 } else { 0 };
-                last = answered;
-                if silent >= SILENT_LOOKS {
-                    let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
-                    return Failure::new(NodeErrorKind::Unreachable, detail);
+                let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
+                return Failure::new(NodeErrorKind::Unreachable, detail);
+            }
+        }
+    }
+}
+
+/// Completes when requests wait and nothing at all is answered.
+async fn silence(shared: &Shared, connection: &Connection) {
+    let pause = || shared.env.sleep_until(shared.env.now().saturating_add(LOOK_EVERY));
+    loop {
+        pause().await;
+        if !connection.is_waited_for() {
+            continue;
+        }
+        // Perhaps they are answered and their callers have not looked yet. A request of our own tells.
+        let sent = shared.env.now();
+        let mut time = std::pin::pin!(connection.ask_time());
+        let (mut silent, mut answered) = (0, connection.answered());
+        loop {
+            match select(&mut time, pause()).await {
+                Either::Left((Outcome::Answered(frame), _)) => {
+                    reply::time(&frame).into_iter().for_each(|micros| shared.sample(micros, sent));
+                    break;
+                }
+                // The connection has ended: others say why.
+                Either::Left(_) => break,
+                Either::Right(_) => {
+                    // Looks are counted, not time: after a pause of this process the answers may be here, unread.
+                    let now = connection.answered();
+                    silent = if now == answered { silent + 1 } else { 0 };
+                    answered = now;
+                    if silent >= SILENT_LOOKS {
+                        return;
+                    }
                 }
             }
         }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn another_process_has_other_scripts() {
         for script in Script::ALL {
-            let [one, other] = ["a", "b"].map(|run_id| script.render(run_id, &Protections::default()));
+            let [one, other] = ["a", "b"].map(|run_id| script.render(run_id, &Default::default()));
             assert_ne!(one, other);
             assert_eq!(one.lines().nth(1), other.lines().nth(1));
         }

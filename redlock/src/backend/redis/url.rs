@@ -26,12 +26,13 @@ pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
         return Err(RedisConfigError::Trailing { part: "fragment (#)" });
     }
     let username = Some(url.username()).filter(|user| !user.is_empty());
+    let password = url.password().filter(|password| !password.is_empty());
     let config = RedisConfig::new(decode(host, "host")?);
     Ok(RedisConfig {
         port: url.port().unwrap_or(RedisConfig::DEFAULT_PORT),
         db: database(url.path())?,
         username: username.map(|user| decode(user, "user")).transpose()?,
-        password: url.password().map(|password| decode(password, "password")).transpose()?,
+        password: password.map(|password| decode(password, "password")).transpose()?,
         tls,
         ..config
     })
@@ -67,6 +68,7 @@ mod tests {
         let full = RedisConfig::new("h").port(7).db(3).username("u").password("p");
         assert_eq!(parse("redis://u:p@h:7/3").unwrap(), full);
         assert_eq!(parse("redis://:p@h").unwrap(), RedisConfig::new("h").password("p"));
+        assert_eq!(parse("redis://:@h").unwrap(), RedisConfig::new("h"));
         assert_eq!(parse("redis://u@h").unwrap(), RedisConfig::new("h").username("u"));
         assert_eq!(parse("rediss://h").unwrap(), RedisConfig::new("h").tls(TlsFiles::platform()));
     }
