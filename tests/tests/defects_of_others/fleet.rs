@@ -28,9 +28,12 @@ pub(crate) fn keys(fleet: &RedisFleet) -> usize {
     fleet.all_keys().unwrap().iter().map(Vec::len).sum()
 }
 
-/// What the server holds under a key: the token of its owner.
-pub(crate) fn value(server: &RedisServer, key: &str) -> Option<String> {
-    server.command(&["GET", key]).unwrap().text().map(str::to_owned)
+/// The token that most servers hold under a key.
+pub(crate) fn majority(fleet: &RedisFleet, key: &str) -> Option<String> {
+    let replies = fleet.iter().map(|server| server.command(&["GET", key]).unwrap());
+    let tokens: Vec<_> = replies.filter_map(|reply| reply.text().map(str::to_owned)).collect();
+    let votes = |token: &String| tokens.iter().filter(|other| *other == token).count();
+    tokens.iter().find(|token| votes(token) > fleet.iter().len() / 2).cloned()
 }
 
 /// How long a key will live, in milliseconds; -1: for ever, -2: there is none.

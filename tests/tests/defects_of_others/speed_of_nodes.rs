@@ -81,7 +81,9 @@ async fn locks_are_acquired_renewed_and_released_without_a_server_that_hangs() {
             guard.release().await.unwrap();
         }
     };
-    tokio::time::timeout(Duration::from_secs(100), cycles).await.expect("they do not wait for the hung server");
+    tokio::time::timeout(Duration::from_secs(100), cycles)
+        .await
+        .expect("they do not wait for the hung server");
     // Awake again, it runs what has queued up, and what it lacks then is made up for.
     fleet.server(2).resume().unwrap();
     eventually("no server has a key", || fleet::keys(&fleet) == 0).await;
