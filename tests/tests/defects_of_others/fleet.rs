@@ -12,9 +12,11 @@ pub(crate) fn start(count: usize) -> RedisFleet {
     RedisFleet::start(count).unwrap()
 }
 
-/// A client of all of them, whose keys live for [`LONG`] where a lock says nothing else.
+/// A client of all of them, whose keys live for [`LONG`] where a lock says nothing else, and which is patient with
+/// servers on a busy machine.
 pub(crate) async fn locks(fleet: &RedisFleet) -> Locks {
-    Locks::builder().nodes(fleet.urls()).ttl(LONG).build().await.unwrap()
+    let patience = Duration::from_secs(10);
+    Locks::builder().nodes(fleet.urls()).ttl(LONG).node_timeout(patience).build().await.unwrap()
 }
 
 /// Lets a client see to all that it has begun; then no server may have a key.
