@@ -253,9 +253,13 @@ impl LocksBuilder {
         Ok(settings)
     }
 
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "memory")),
+        expect(unused_variables, reason = "nodes that are ready need no environment")
+    )]
     fn start_nodes(&self, env: &Arc<dyn Env>) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
-        for (index, source) in self.nodes.iter().enumerate() {
+        for source in &self.nodes {
             nodes.push(match source {
                 Source::Ready(node) => Arc::clone(node),
                 #[cfg(feature = "redis")]
@@ -270,7 +274,7 @@ impl LocksBuilder {
                 Source::Redis(config) => RedisNode::start(config.clone(), Arc::clone(env), self.protections)?,
                 #[cfg(feature = "memory")]
                 Source::Memory => {
-                    MemoryNode::start(format!("memory-{index}"), Arc::clone(env), self.protections)
+                    MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)
                 }
             });
         }

@@ -15,6 +15,9 @@
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
 //! keys alone. A single table needs no `default`.
 //!
+//! A table of a backend whose cargo feature (`redis`, `memory`) this program was built without is an error of
+//! [`Config::into_builder`].
+//!
 //! # Keys
 //! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile` and
 //! `keyFile`.
@@ -23,7 +26,7 @@
 //!
 //! | key | type | default in `[lock.redlock]` | elsewhere | range | meaning |
 //! |---|---|---|---|---|---|
-//! | `prefix` | string | `"redlock"` | `"due:lock"` | any | The key of a lock in the store is `prefix:name`, or `name` where the prefix is empty. |
+//! | `prefix` | string | `"redlock"` | `"due:lock"` | up to 64 bytes for Redis | The key of a lock in the store is `prefix:name`, or `name` where the prefix is empty. |
 //! | `expiration` | duration | `"10s"` | `"3s"` | 10 ms to 365 days, at most `maxExpiration` | TTL of a lock that states none. A guard renews it by itself. |
 //! | `maxExpiration` | duration | the larger of `expiration` and 30 s | same | 10 ms to 365 days | The longest TTL that is accepted. |
 //! | `nodeTimeout` | duration | TTL / 20, within 50 ms and 500 ms | same | from 1 ms; never more than the TTL is used | How long a node may take to answer. |
@@ -39,7 +42,7 @@
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `db` | integer | 0 | 0 to 255 | The database. |
+//! | `db` | integer | 0 | 0 to 4294967295 | The database. |
 //! | `username` | string | none | needs `password` | The ACL user; without it Redis' default user. |
 //! | `password` | string | none | any | The password. It appears in no error message and in no log. |
 //! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities that may have signed the server's certificate. |
@@ -129,25 +132,22 @@
 //! # Ok::<(), redlock::config::ConfigError>(())
 //! ```
 
-mod address;
 mod document;
 mod duration;
 mod environment;
 mod error;
-mod nodes;
-mod secret;
+#[cfg(feature = "redis")]
+mod redis;
 mod start;
 mod store;
 mod timing;
-mod tls;
 mod unknown;
 
 use std::path::Path;
 
-use address::{Address, NodeUrl};
 use document::{Document, Table};
 pub use error::{ConfigError, ConfigErrorKind};
-use store::{Backend, RedisAccess, Store};
+use store::{Backend, Store};
 
 use crate::settings::Settings;
 
@@ -250,5 +250,6 @@ fn choose<'t>(
     }
 }
 
+#[cfg(feature = "redis")]
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! another owner has, and it refuses requests that come too late. Everything else (scripts, pipelining, batching,
 //! reconnecting) is a backend's own business.
 
+#[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) mod clock;
 mod error;
 pub(crate) mod fence;

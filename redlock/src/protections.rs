@@ -41,7 +41,7 @@ macro_rules! protections {
         #[cfg(not(feature = "testing"))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[allow(unreachable_pub)]
-        pub struct Protections;
+        pub struct Protections {}
 
         #[cfg(not(feature = "testing"))]
         #[allow(dead_code, clippy::unused_self)]

@@ -276,5 +276,5 @@ fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
 
 #[cfg(not(feature = "tls"))]
 fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
-    if config.tls.is_some() { Err(RedisConfigError::TlsNotBuilt) } else { Ok(Tls) }
+    if config.has_tls() { Err(RedisConfigError::TlsNotBuilt) } else { Ok(Tls) }
 }

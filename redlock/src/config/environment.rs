@@ -4,8 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::error::{ConfigError, ConfigErrorKind};
+#[cfg(feature = "redis")]
+use super::redis;
 use super::store::{Backend, Store};
 use super::{Config, timing};
+#[cfg(feature = "redis")]
+use crate::backend::redis::RedisConfig;
 
 const CONFIG: &str = "REDLOCK_CONFIG";
 const NODES: &str = "REDLOCK_NODES";
@@ -27,11 +31,22 @@ pub(super) fn load(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<C
 fn from_nodes(urls: &OsString) -> Result<Config, ConfigError> {
     // The text is not repeated: it may hold passwords.
     let text = urls.to_str().ok_or_else(|| error(NODES, "it is not UTF-8"))?;
-    let urls: Vec<&str> =
-        text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty()).collect();
-    let store = Store::from_urls(&urls)
-        .map_err(|problem| ConfigError::new(problem.kind(), NODES, problem.to_string()))?;
-    Ok(Config { store, settings: timing::defaults(Backend::Redlock) })
+    Ok(Config { store: store(text)?, settings: timing::defaults(Backend::Redlock) })
+}
+
+#[cfg(feature = "redis")]
+fn store(text: &str) -> Result<Store, ConfigError> {
+    let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
+    // Only what holds for all nodes is taken from it, and none of that is set.
+    let defaults = RedisConfig::new("localhost");
+    let nodes = redis::nodes::parse(urls, &defaults)
+        .map_err(|refused| ConfigError::new(refused.kind, NODES, refused.problem))?;
+    Ok(Store::Redlock { nodes })
+}
+
+#[cfg(not(feature = "redis"))]
+fn store(_: &str) -> Result<Store, ConfigError> {
+    Ok(Store::Redis)
 }
 
 fn error(variable: &str, problem: impl Into<String>) -> ConfigError {

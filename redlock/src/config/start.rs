@@ -1,4 +1,4 @@
-//! From a configuration to nodes: the one place that turns a table into a backend.
+//! From a configuration to nodes.
 
 use std::path::Path;
 
@@ -11,19 +11,20 @@ impl Config {
     /// A builder with the nodes and settings of this configuration; nothing is connected yet.
     ///
     /// # Errors
-    /// [`BuildError::NotBuilt`] if this program was built without the cargo feature of the backend; for Redis also what
-    /// its own configuration refuses.
+    /// [`BuildError::NotBuilt`] if this program was built without the cargo feature of the backend.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "memory")),
+        expect(unused_variables, reason = "nothing can be built")
+    )]
     pub fn into_builder(self) -> Result<LocksBuilder, BuildError> {
         let builder = LocksBuilder::with_settings(self.settings);
         match self.store {
             #[cfg(feature = "redis")]
-            Store::Redlock { nodes, access } => nodes
-                .iter()
-                .try_fold(builder, |builder, node| Ok(builder.redis(redis::of_url(node, &access)?))),
+            Store::Redlock { nodes } => Ok(nodes.into_iter().fold(builder, LocksBuilder::redis)),
             #[cfg(feature = "redis")]
-            Store::Redis { address, access } => Ok(builder.redis(redis::of_address(&address, &access))),
+            Store::Redis { node } => Ok(builder.redis(node)),
             #[cfg(not(feature = "redis"))]
-            Store::Redlock { .. } | Store::Redis { .. } => Err(BuildError::NotBuilt { feature: "redis" }),
+            Store::Redis => Err(BuildError::NotBuilt { feature: "redis" }),
             #[cfg(feature = "memory")]
             Store::Memory => Ok(builder.memory()),
             #[cfg(not(feature = "memory"))]
@@ -42,41 +43,16 @@ impl Locks {
     }
 }
 
-#[cfg(feature = "redis")]
-mod redis {
-    use super::super::{Address, NodeUrl, RedisAccess};
-    use crate::backend::redis::{RedisConfig, RedisConfigError, TlsFiles};
+#[cfg(all(test, not(feature = "redis")))]
+mod tests {
+    use super::*;
 
-    /// A node of `[lock.redlock]`. What its URL says itself goes before what the table says for all.
-    pub(super) fn of_url(node: &NodeUrl, access: &RedisAccess) -> Result<RedisConfig, RedisConfigError> {
-        let mut config = RedisConfig::from_url(node.expose())?;
-        if node.db.is_none() {
-            config = config.db(access.db.into());
+    #[test]
+    fn a_table_of_redis_is_refused_where_redis_is_not_built_in() {
+        for text in ["[lock.redis]", "[lock.redlock]\nnodes = ['a:1']"] {
+            let config = Config::from_toml_str(text, Path::new("etc.toml")).unwrap();
+            let refused = config.into_builder().unwrap_err();
+            assert!(matches!(refused, BuildError::NotBuilt { feature: "redis" }), "{text}: {refused}");
         }
-        Ok(with_access(config, access, !node.has_credentials))
-    }
-
-    pub(super) fn of_address(address: &Address, access: &RedisAccess) -> RedisConfig {
-        let config = RedisConfig::new(&address.host).port(address.port).db(access.db.into());
-        with_access(config, access, true)
-    }
-
-    fn with_access(mut config: RedisConfig, access: &RedisAccess, log_in: bool) -> RedisConfig {
-        config = config.prefix(&access.prefix);
-        if let Some(credentials) = access.credentials.as_ref().filter(|_| log_in) {
-            if let Some(username) = &credentials.username {
-                config = config.username(username);
-            }
-            config = config.password(credentials.password.expose());
-        }
-        if let Some(files) = &access.tls {
-            let mut tls = TlsFiles::platform();
-            tls.ca.clone_from(&files.ca);
-            if let Some(identity) = &files.identity {
-                tls = tls.cert(&identity.cert).key(&identity.key);
-            }
-            config = config.tls(tls);
-        }
-        config
     }
 }

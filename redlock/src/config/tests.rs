@@ -7,15 +7,16 @@ mod refused;
 use std::path::Path;
 
 use super::*;
+use crate::backend::redis::RedisConfig;
 
 /// As if `etc.toml` had this text.
 fn load(text: &str) -> Result<Config, ConfigError> {
     Config::from_toml_str(text, Path::new("etc.toml"))
 }
 
-fn redlock(text: &str) -> (Vec<NodeUrl>, RedisAccess) {
+fn redlock(text: &str) -> Vec<RedisConfig> {
     match load(text).unwrap().store {
-        Store::Redlock { nodes, access } => (nodes, access),
+        Store::Redlock { nodes } => nodes,
         other => panic!("expected [lock.redlock], found {other:?}"),
     }
 }

@@ -19,7 +19,8 @@ use super::url;
 pub struct RedisConfig {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) db: u32,
+    /// `None`: nobody has named one, which means 0.
+    pub(super) db: Option<u32>,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
     pub(super) prefix: String,
@@ -54,7 +55,7 @@ impl RedisConfig {
         Self {
             host: host.into(),
             port: Self::DEFAULT_PORT,
-            db: 0,
+            db: None,
             username: None,
             password: None,
             prefix: Self::DEFAULT_PREFIX.to_owned(),
@@ -64,7 +65,8 @@ impl RedisConfig {
     }
 
     /// Reads `redis://[user[:password]@]host[:port][/db]`, or `rediss://...` for TLS. `redis://:password@host` is the
-    /// default user. Characters that have a meaning in URLs are percent-encoded in user and password.
+    /// default user. Characters that have a meaning in URLs are percent-encoded in user and password. The host becomes
+    /// lower case.
     ///
     /// # Errors
     /// [`RedisConfigError`] says what is wrong with it; no error repeats any part of the URL that may be a secret.
@@ -81,7 +83,7 @@ impl RedisConfig {
     /// Sets the number of the database (0).
     #[must_use]
     pub fn db(self, db: u32) -> Self {
-        Self { db, ..self }
+        Self { db: Some(db), ..self }
     }
 
     /// Sets the ACL user; without one it is Redis's `default` user.
@@ -118,7 +120,15 @@ impl RedisConfig {
     /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets.
     pub fn address(&self) -> String {
         let (host, port) = (self.bracketed_host(), self.port);
-        if self.db == 0 { format!("{host}:{port}") } else { format!("{host}:{port}/{}", self.db) }
+        match self.database() {
+            0 => format!("{host}:{port}"),
+            db => format!("{host}:{port}/{db}"),
+        }
+    }
+
+    /// The number of the database.
+    pub(super) fn database(&self) -> u32 {
+        self.db.unwrap_or(0)
     }
 
     /// The host as it stands before a colon and a port.
@@ -126,8 +136,27 @@ impl RedisConfig {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 
+    /// Completes what a URL says with what holds for all nodes: the prefix and the TLS files always, the database and the
+    /// log-in where the URL has none. User and password are one pair, never mixed from both.
+    #[cfg(feature = "config")]
+    pub(crate) fn completed_by(self, common: &Self) -> Self {
+        let logs_in = self.username.is_some() || self.password.is_some();
+        let (username, password) = match logs_in {
+            true => (self.username, self.password),
+            false => (common.username.clone(), common.password.clone()),
+        };
+        let (db, prefix) = (self.db.or(common.db), common.prefix.clone());
+        let tls = common.tls.clone().or(self.tls);
+        Self { db, username, password, prefix, tls, ..self }
+    }
+
+    /// Whether it speaks TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Checks what the setters could not.
-    pub(super) fn validate(&self) -> Result<(), RedisConfigError> {
+    pub(crate) fn validate(&self) -> Result<(), RedisConfigError> {
         if self.host.is_empty() {
             return Err(RedisConfigError::MissingHost);
         }
@@ -185,7 +214,7 @@ impl fmt::Debug for RedisConfig {
 pub enum RedisConfigError {
     /// It is no URL at all.
     #[error(
-        "not a Redis URL: {reason}; expected redis://[user[:password]@]host[:port][/db], with characters like / # @ percent-encoded in user and password"
+        "not a Redis URL: {reason}; expected redis://[user[:password]@]host[:port][/db], with characters like / # @ percent-encoded in user and password, and an IPv6 host in brackets"
     )]
     Malformed {
         /// What the parser stumbled over; no part of the URL.
@@ -198,7 +227,9 @@ pub enum RedisConfigError {
     #[error("Unix sockets are not supported; the server must listen on TCP: redis://host:port")]
     UnixSocket,
     /// There is no host.
-    #[error("the host of the Redis server is missing; expected redis://host:port")]
+    #[error(
+        "the host of the Redis server is missing; expected redis://host:port, with an IPv6 host in brackets"
+    )]
     MissingHost,
     /// What follows the host is no database number.
     #[error(

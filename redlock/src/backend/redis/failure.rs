@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fred::error::{Error, ErrorKind};
 
-use crate::node::{Effect, NodeError, NodeErrorKind};
+use crate::node::{NodeError, NodeErrorKind};
 
 /// Why there is no connection, or why a command was refused; the node's address is added last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +132,8 @@ pub(super) fn server_error(text: &str) -> Option<NodeErrorKind> {
 
 /// An error reply to one of our scripts.
 pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) -> NodeError {
-    let hint = match server_error(text) {
+    let kind = server_error(text);
+    let hint = match kind {
         Some(NodeErrorKind::WrongType) => {
             "; the key holds something that is no lock of ours, choose another prefix or name"
         }
@@ -143,20 +144,17 @@ pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) ->
         Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots",
         _ => "",
     };
-    let (kind, effect) = match server_error(text) {
-        Some(kind) => (kind, Effect::None),
-        None => (NodeErrorKind::Protocol, Effect::Unknown),
-    };
     let detail = format!("{operation} was refused: {text}{hint}");
-    match effect {
-        Effect::None => NodeError::without_effect(node, kind, detail),
-        Effect::Unknown => NodeError::with_unknown_effect(node, kind, detail),
+    match kind {
+        Some(kind) => NodeError::without_effect(node, kind, detail),
+        None => NodeError::with_unknown_effect(node, NodeErrorKind::Protocol, detail),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Effect;
 
     fn io(text: &str, tls: bool) -> Failure {
         Failure::of_attempt(&Error::new(ErrorKind::IO, text.to_owned()), tls, "node1")

@@ -141,7 +141,7 @@ async fn in_time<T>(
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             // A server without TLS waits for the end of what it takes for a command.
-            let hint = if shared.config.tls.is_some() { "; does the server speak TLS?" } else { "" };
+            let hint = if shared.config.has_tls() { "; does the server speak TLS?" } else { "" };
             Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}{hint}")))
         }
     }
@@ -158,14 +158,14 @@ async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHand
             connected.await
         }
     };
-    result.map_err(|error| Failure::of_attempt(&error, shared.config.tls.is_some(), &shared.config.host))
+    result.map_err(|error| Failure::of_attempt(&error, shared.config.has_tls(), &shared.config.host))
 }
 
 /// Judges the server, loads the scripts and looks at its clock: two round trips.
 async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session, Failure> {
     let sent = shared.env.now();
     let select_db = async {
-        match shared.config.db {
+        match shared.config.database() {
             0 => Ok(()),
             db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
         }

@@ -7,9 +7,13 @@ use super::config::{RedisConfig, RedisConfigError, TlsFiles};
 
 /// No error may repeat the input: whatever is misplaced in it may be a password.
 pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
+    // They would be dropped in silence, also from a password.
+    if text.contains(char::is_control) {
+        return Err(malformed("it has a control character"));
+    }
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::EmptyHost => RedisConfigError::MissingHost,
-        error => RedisConfigError::Malformed { reason: error.to_string() },
+        error => malformed(&error.to_string()),
     })?;
     let tls = match url.scheme() {
         "redis" => None,
@@ -19,6 +23,12 @@ pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
     };
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(RedisConfigError::MissingHost)?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c)) {
+        return Err(malformed("the host has a character that no host name has"));
+    }
+    if url.port() == Some(0) {
+        return Err(malformed("the port is 0"));
+    }
     if url.query().is_some() {
         return Err(RedisConfigError::Trailing { part: "query (?)" });
     }
@@ -27,25 +37,28 @@ pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
     }
     let username = Some(url.username()).filter(|user| !user.is_empty());
     let password = url.password().filter(|password| !password.is_empty());
-    let config = RedisConfig::new(decode(host, "host")?);
     Ok(RedisConfig {
         port: url.port().unwrap_or(RedisConfig::DEFAULT_PORT),
         db: database(url.path())?,
         username: username.map(|user| decode(user, "user")).transpose()?,
         password: password.map(|password| decode(password, "password")).transpose()?,
         tls,
-        ..config
+        ..RedisConfig::new(host.to_ascii_lowercase())
     })
 }
 
-fn database(path: &str) -> Result<u32, RedisConfigError> {
+fn database(path: &str) -> Result<Option<u32>, RedisConfigError> {
     match path.strip_prefix('/').unwrap_or(path) {
-        "" => Ok(0),
+        "" => Ok(None),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_err(|_| RedisConfigError::Database)
+            digits.parse().map(Some).map_err(|_| RedisConfigError::Database)
         }
         _ => Err(RedisConfigError::Database),
     }
+}
+
+fn malformed(reason: &str) -> RedisConfigError {
+    RedisConfigError::Malformed { reason: reason.to_owned() }
 }
 
 fn decode(text: &str, part: &'static str) -> Result<String, RedisConfigError> {
@@ -82,6 +95,24 @@ mod tests {
     }
 
     #[test]
+    fn one_server_has_one_spelling() {
+        for (url, address) in [
+            ("redis://Redis-1.Example.COM", "redis-1.example.com:6379"),
+            ("redis://redis_1:7000/0", "redis_1:7000"),
+            ("redis://[0:0:0:0:0:0:0:1]:7000", "[::1]:7000"),
+        ] {
+            assert_eq!(parse(url).unwrap().address(), address);
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_named_is_told_from_none() {
+        assert_eq!(parse("redis://h").unwrap().db, None);
+        assert_eq!(parse("redis://h/").unwrap().db, None);
+        assert_eq!(parse("redis://h/0").unwrap().db, Some(0));
+    }
+
+    #[test]
     fn user_and_password_are_percent_decoded() {
         let config = parse("redis://a%40b:%2F%3A%23%C3%A9@h").unwrap();
         assert_eq!(config, RedisConfig::new("h").username("a@b").password("/:#é"));
@@ -97,6 +128,8 @@ mod tests {
             ("redis:///tmp/redis.sock", RedisConfigError::MissingHost),
             ("redis://:6379", RedisConfigError::MissingHost),
             ("redis:h", RedisConfigError::MissingHost),
+            ("redis://u:p@", RedisConfigError::MissingHost),
+            ("redis://::1", RedisConfigError::MissingHost),
             ("redis://h/x", RedisConfigError::Database),
             ("redis://h/-1", RedisConfigError::Database),
             ("redis://h/+1", RedisConfigError::Database),
@@ -107,7 +140,23 @@ mod tests {
         ] {
             assert_eq!(bad(url), error, "{url}");
         }
-        for url in ["", "h", "redis://h:65536", "redis://h:x", "redis://[::1", "redis://a b"] {
+        for url in [
+            "",
+            "h",
+            "redis://h:0",
+            "redis://h:+1",
+            "redis://h:65536",
+            "redis://h:x",
+            "redis://u:p",
+            "redis://2001:db8::1",
+            "redis://[::1",
+            "redis://[::1]6379",
+            "redis://[h]:1",
+            "redis://a b",
+            "redis://a\tb",
+            "redis://a%1bb",
+            "redis://\u{e9}",
+        ] {
             assert!(matches!(bad(url), RedisConfigError::Malformed { .. }), "{url}: {:?}", bad(url));
         }
     }

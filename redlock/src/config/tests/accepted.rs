@@ -7,15 +7,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::DriftFactor;
-use crate::config::address::Address;
-use crate::config::tls::{TlsFiles, TlsIdentity};
+use crate::backend::redis::TlsFiles;
 use crate::id::Ttl;
 
 const DUE: &str = include_str!("../due-etc.toml");
-
-fn plain_access(prefix: &str) -> RedisAccess {
-    RedisAccess { db: 0, credentials: None, prefix: prefix.to_owned(), tls: None }
-}
 
 fn settings(seconds: u64) -> Settings {
     Settings::new(Ttl::new(Duration::from_secs(seconds)).unwrap())
@@ -24,8 +19,8 @@ fn settings(seconds: u64) -> Settings {
 #[test]
 fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
     let config = load(DUE).unwrap();
-    let address = Address { host: "127.0.0.1".to_owned(), port: 6379 };
-    assert_eq!(config.store, Store::Redis { address, access: plain_access("due:lock") });
+    let node = RedisConfig::new("127.0.0.1").port(6379).db(0).prefix("due:lock");
+    assert_eq!(config.store, Store::Redis { node });
     assert_eq!(config.settings, settings(3));
     assert_eq!(config.settings.acquire_interval, Duration::from_millis(20));
     assert_eq!(config.settings.max_retries, None);
@@ -34,7 +29,8 @@ fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
 
 #[test]
 fn an_empty_table_means_the_defaults_of_due() {
-    assert_eq!(load("[lock.redis]").unwrap(), load(DUE).unwrap());
+    let redis = load("[lock.redis]\ndb = 0").unwrap();
+    assert_eq!(redis, load(DUE).unwrap());
     let memory = load("[lock.memory]").unwrap();
     assert_eq!(memory.store, Store::Memory);
     assert_eq!(memory.settings, settings(3));
@@ -50,14 +46,13 @@ fn windows_line_ends_and_a_byte_order_mark_do_no_harm() {
 fn a_quorum_has_defaults_of_its_own() {
     let config = load("[lock.redlock]\nnodes = ['10.0.0.1:6379']").unwrap();
     assert_eq!(config.settings, settings(10));
-    let (nodes, access) = redlock("[lock.redlock]\nnodes = ['10.0.0.1:6379']");
-    assert_eq!(access, plain_access("redlock"));
-    assert_eq!(nodes.iter().map(NodeUrl::expose).collect::<Vec<_>>(), ["redis://10.0.0.1:6379"]);
+    let nodes = redlock("[lock.redlock]\nnodes = ['10.0.0.1:6379']");
+    assert_eq!(nodes, [RedisConfig::new("10.0.0.1").prefix("redlock")]);
 }
 
 #[test]
 fn every_key_reaches_its_setting() {
-    let (nodes, access) = redlock(
+    let nodes = redlock(
         r##"[lock.redlock]
         nodes = ["redis://a", "rediss://u:p@b:7000/2", "c:6380"]
         db = 1
@@ -66,14 +61,10 @@ fn every_key_reaches_its_setting() {
         prefix = ""
         "##,
     );
-    assert_eq!(nodes.len(), 3);
-    assert_eq!(nodes[1].expose(), "rediss://u:p@b:7000/2");
-    assert_eq!((nodes[0].db, nodes[1].db), (None, Some(2)));
-    assert_eq!((nodes[0].has_credentials, nodes[1].has_credentials), (false, true));
-    assert_eq!((access.db, access.prefix.as_str()), (1, ""));
-    let credentials = access.credentials.unwrap();
-    assert_eq!(credentials.username.as_deref(), Some("app"));
-    assert_eq!(credentials.password.expose(), "hunter2");
+    let of_table = |host| RedisConfig::new(host).db(1).username("app").password("hunter2").prefix("");
+    let of_url = RedisConfig::new("b").port(7000).db(2).username("u").password("p").prefix("");
+    let of_url = of_url.tls(TlsFiles::platform());
+    assert_eq!(nodes, [of_table("a"), of_url, of_table("c").port(6380)]);
 
     let timing = load(
         r#"[lock.memory]
@@ -98,6 +89,29 @@ fn every_key_reaches_its_setting() {
         ..settings(90)
     };
     assert_eq!(timing.unwrap().settings, expected);
+}
+
+#[test]
+fn a_user_and_a_password_are_one_pair_and_never_mixed_from_url_and_table() {
+    let nodes = redlock(
+        "[lock.redlock]\nnodes = ['redis://u@a', 'redis://:p@b', 'redis://:@c']\n\
+         username = 'app'\npassword = 'hunter2'",
+    );
+    let expected = [
+        RedisConfig::new("a").username("u"),
+        RedisConfig::new("b").password("p"),
+        RedisConfig::new("c").username("app").password("hunter2"),
+    ];
+    assert_eq!(nodes, expected);
+}
+
+#[test]
+fn a_database_of_a_url_goes_before_that_of_the_table_even_if_it_is_0() {
+    let nodes = redlock("[lock.redlock]\nnodes = ['redis://a/0', 'redis://a/', 'redis://a/300']\ndb = 299");
+    assert_eq!(
+        nodes.iter().map(RedisConfig::address).collect::<Vec<_>>(),
+        ["a:6379", "a:6379/299", "a:6379/300"]
+    );
 }
 
 #[test]
@@ -154,10 +168,10 @@ fn tls_files_are_found_from_the_folder_of_the_configuration_file() {
         ),
     )
     .unwrap();
-    let Store::Redis { access, .. } = Config::from_file(&file).unwrap().store else { panic!("not Redis") };
     let at = |name: &str| folder.path().join(name);
-    let identity = TlsIdentity { cert: at("cert.pem"), key: at("./key.pem") };
-    assert_eq!(access.tls, Some(TlsFiles { ca: Some(absolute), identity: Some(identity) }));
+    let files = TlsFiles::platform().ca(absolute).cert(at("cert.pem")).key(at("./key.pem"));
+    let node = RedisConfig::new("127.0.0.1").prefix("due:lock").tls(files);
+    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node });
 }
 
 #[test]
@@ -165,10 +179,10 @@ fn tls_files_of_the_table_make_bare_addresses_speak_tls() {
     let folder = tempfile::tempdir().unwrap();
     let ca: PathBuf = folder.path().join("ca.pem");
     std::fs::write(&ca, "pem").unwrap();
-    let (nodes, _) =
+    let nodes =
         redlock(&format!("[lock.redlock]\nnodes = ['a:1', 'rediss://b']\ncaFile = '{}'", ca.display()));
-    assert_eq!(nodes[0].expose(), "rediss://a:1");
-    assert!(nodes.iter().all(|node| node.tls));
+    let files = TlsFiles::platform().ca(ca);
+    assert_eq!(nodes, [RedisConfig::new("a").port(1).tls(files.clone()), RedisConfig::new("b").tls(files)]);
 }
 
 #[test]

@@ -55,14 +55,22 @@ fn a_setting_out_of_range_is_refused() {
         ("driftFactor = nan", "a drift factor of NaN is out of range; it must be between 0 and 0.5"),
         ("acquireMaxRetries = 4294967296", "expected at most 4294967295, or 0 for no limit"),
         ("acquireMaxRetries = 99999999999999999999", "expected an integer of 64 bits"),
-        ("db = 256", "expected the number of a database, 0 to 255"),
-        ("db = -1", "expected the number of a database, 0 to 255"),
+        ("db = 4294967296", "expected the number of a database, 0 to 4294967295"),
+        ("db = -1", "expected the number of a database, 0 to 4294967295"),
     ] {
         let (key, value) = setting.split_once(" = ").unwrap();
         let value = value.replace('\'', "\"");
         let shown = format!("etc.toml:2: [lock.redis] {key} = {value}: {message}");
         check(&format!("[lock.redis]\n{setting}"), ConfigErrorKind::InvalidValue, &shown);
     }
+}
+
+#[test]
+fn a_prefix_that_is_too_long_for_redis_is_refused() {
+    let (kind, message) = refused(&format!("[lock.redis]\nprefix = '{}'", "p".repeat(65)));
+    assert_eq!(kind, ConfigErrorKind::InvalidValue);
+    assert!(message.starts_with("etc.toml:2: [lock.redis] prefix = \"ppp"), "{message}");
+    assert!(message.ends_with("the prefix has 65 bytes; at most 64 are allowed"), "{message}");
 }
 
 #[test]
@@ -190,10 +198,19 @@ fn several_addresses_are_a_cluster_which_is_not_supported_yet() {
 
 #[test]
 fn an_address_that_does_not_parse_is_refused() {
+    const ADDRESS: &str = "expected host:port, where an IPv6 address is in brackets as in \"[::1]:6379\"";
     for (addrs, problem) in [
         ("[]", "there are no addresses; expected one, such as [\"127.0.0.1:6379\"]"),
-        ("['']", "there is no host; expected host:port"),
-        ("['::1']", "an IPv6 address is written in brackets: \"[::1]:6379\""),
+        ("['']", ADDRESS),
+        ("[':6379']", ADDRESS),
+        ("['::1']", ADDRESS),
+        ("['a:x']", ADDRESS),
+        ("['a:0']", ADDRESS),
+        ("['a b:1']", ADDRESS),
+        ("['a\\t:1']", ADDRESS),
+        ("['a:1/2']", ADDRESS),
+        ("['a:1?x']", ADDRESS),
+        ("['user:pw@a:1']", ADDRESS),
         (
             "['redis://a:1']",
             "expected host:port; a URL belongs into [lock.redlock]: nodes = [\"redis://...\"]",
@@ -205,18 +222,16 @@ fn an_address_that_does_not_parse_is_refused() {
 }
 
 #[test]
-fn the_same_node_twice_is_refused_with_both_spellings() {
+fn the_same_node_twice_is_refused_with_both_positions() {
     check(
         "[lock.redlock]\nnodes = [\n'redis://u:p@Redis-1:6379/0',\n'redis://b',\n'redis-1']",
         ConfigErrorKind::DuplicateNodes,
-        "etc.toml:5: [lock.redlock] nodes: nodes 1 and 3 are the same: \
-         redis://redis-1:6379/0 and redis://redis-1:6379; one server has one vote",
+        "etc.toml:5: [lock.redlock] nodes: nodes 1 and 3 are both redis-1:6379; one server has one vote",
     );
     check(
         "[lock.redlock]\ndb = 2\nnodes = ['a', 'redis://a/2']",
         ConfigErrorKind::DuplicateNodes,
-        "etc.toml:3: [lock.redlock] nodes: nodes 1 and 2 are the same: \
-         redis://a:6379 and redis://a:6379/2; one server has one vote",
+        "etc.toml:3: [lock.redlock] nodes: nodes 1 and 2 are both a:6379/2; one server has one vote",
     );
 }
 
@@ -236,12 +251,24 @@ fn a_quorum_without_nodes_or_with_too_many_is_refused() {
 
 #[test]
 fn a_bad_node_is_named_by_its_position_and_line() {
-    check(
-        "[lock.redlock]\nnodes = [\n'a:1',\n'http://b:1']",
-        ConfigErrorKind::InvalidValue,
-        "etc.toml:4: [lock.redlock] nodes: node 2: \
-         expected a URL that begins with redis:// or rediss://, or host:port",
-    );
+    for (node, problem) in [
+        ("http://b:1", "a Redis URL must begin with redis:// or rediss://"),
+        (
+            "redis://b/x",
+            "what follows the host in a Redis URL must be the number of a database, as in redis://host:6379/2",
+        ),
+        (
+            "u:p@b:1",
+            "expected host:port, where an IPv6 address is in brackets as in \"[::1]:6379\", \
+             or a URL: redis://user:password@host:port/db, rediss:// for TLS",
+        ),
+    ] {
+        check(
+            &format!("[lock.redlock]\nnodes = [\n'a:1',\n'{node}']"),
+            ConfigErrorKind::InvalidValue,
+            &format!("etc.toml:4: [lock.redlock] nodes: node 2: {problem}"),
+        );
+    }
 }
 
 #[test]
@@ -340,8 +367,7 @@ fn an_environment_that_contradicts_itself_or_is_empty_is_refused() {
             None,
             Some("redis://u:p@a redis://A:6379"),
             ConfigErrorKind::DuplicateNodes,
-            "REDLOCK_NODES: nodes 1 and 2 are the same: redis://a:6379 and redis://a:6379; \
-             one server has one vote",
+            "REDLOCK_NODES: nodes 1 and 2 are both a:6379; one server has one vote",
         ),
     ] {
         let lookup = |name: &str| match name {
