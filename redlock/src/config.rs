@@ -35,6 +35,8 @@
 //! | `acquireMaxRetries` | integer | 0 | same | up to 4294967295 | How many times a failed attempt is repeated: N retries are N + 1 attempts. 0 or less: without limit. |
 //! | `acquireTimeout` | duration | none | same | from 1 ms | How long an acquisition waits. |
 //! | `renewLimit` | duration | none | same | from 1 ms | How long a guard is renewed after it was acquired; without it as long as the guard lives. |
+//! | `fencing` | boolean | true | same | | Whether every acquisition brings a fencing token. All clients of a name must agree on it. |
+//! | `fencingRetention` | duration | `"10m"` | same | from 1 ms | How long a store keeps a name's fencing counter after its last use. |
 //!
 //! `[lock.redlock]` and `[lock.redis]` have these besides. In `[lock.redlock]` they hold for every node, except where its
 //! URL says otherwise: a URL's database goes before `db`, and a URL that has a user or a password goes before `username` and
@@ -108,6 +110,8 @@
 //!     acquireMaxRetries = 0
 //!     acquireTimeout = "1m30s"
 //!     renewLimit = "1h"
+//!     fencing = true
+//!     fencingRetention = "10m"
 //!
 //! [lock.redis]
 //!     addrs = ["127.0.0.1:6379"]

@@ -156,6 +156,13 @@ impl<'a> Entry<'a> {
         text.parse().map_err(|_| self.invalid("expected a number such as 0.01"))
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
+        match self.value {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
     /// A string with units, or a bare integer in nanoseconds.
     pub(super) fn duration(&self) -> Result<Duration, ConfigError> {
         match self.value {

@@ -10,7 +10,7 @@ use crate::id::Ttl;
 use crate::settings::Settings;
 
 /// The keys that are read here, and `prefix`.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 11] = [
     "prefix",
     "expiration",
     "maxExpiration",
@@ -20,6 +20,8 @@ pub(super) const KEYS: [&str; 9] = [
     "acquireMaxRetries",
     "acquireTimeout",
     "renewLimit",
+    "fencing",
+    "fencingRetention",
 ];
 
 /// The settings of a table that says nothing.
@@ -68,6 +70,14 @@ pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, Conf
     }
     if let Some(entry) = table.get("renewLimit") {
         settings.renew_limit = Some(at_least_1ms(&entry, "; without the key there is no limit")?);
+    }
+    if let Some(entry) = table.get("fencingRetention") {
+        settings.fencing = Some(at_least_1ms(&entry, "")?);
+    }
+    if let Some(entry) = table.get("fencing") {
+        if !entry.boolean()? {
+            settings.fencing = None;
+        }
     }
     Ok(settings)
 }

@@ -76,6 +76,8 @@ fn every_key_reaches_its_setting() {
         acquireMaxRetries = 7
         acquireTimeout = "5s"
         renewLimit = "1d"
+        fencing = true
+        fencingRetention = "2m"
         "#,
     );
     let expected = Settings {
@@ -86,6 +88,7 @@ fn every_key_reaches_its_setting() {
         max_retries: Some(7),
         wait_limit: Some(Duration::from_secs(5)),
         renew_limit: Some(Duration::from_secs(86_400)),
+        fencing: Some(Duration::from_secs(120)),
         ..settings(90)
     };
     assert_eq!(timing.unwrap().settings, expected);
@@ -112,6 +115,14 @@ fn a_database_of_a_url_goes_before_that_of_the_table_even_if_it_is_0() {
         nodes.iter().map(RedisConfig::address).collect::<Vec<_>>(),
         ["a:6379", "a:6379/299", "a:6379/300"]
     );
+}
+
+#[test]
+fn fencing_is_on_unless_it_is_switched_off() {
+    let fencing = |text| load(text).unwrap().settings.fencing;
+    assert_eq!(fencing("[lock.redis]"), Some(Duration::from_secs(600)));
+    assert_eq!(fencing("[lock.redis]\nfencing = true"), Some(Duration::from_secs(600)));
+    assert_eq!(fencing("[lock.redis]\nfencing = false\nfencingRetention = '1h'"), None);
 }
 
 #[test]

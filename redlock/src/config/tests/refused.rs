@@ -50,6 +50,7 @@ fn a_setting_out_of_range_is_refused() {
         ("acquireInterval = '0s'", "it must be at least 1ms"),
         ("acquireTimeout = '0s'", "it must be at least 1ms; without the key there is no limit"),
         ("renewLimit = '0s'", "it must be at least 1ms; without the key there is no limit"),
+        ("fencingRetention = 0", "it must be at least 1ms"),
         ("driftFactor = 0.51", "a drift factor of 0.51 is out of range; it must be between 0 and 0.5"),
         ("driftFactor = -1", "a drift factor of -1 is out of range; it must be between 0 and 0.5"),
         ("driftFactor = nan", "a drift factor of NaN is out of range; it must be between 0 and 0.5"),
@@ -111,7 +112,7 @@ fn an_unknown_key_is_refused_with_what_may_have_been_meant() {
             "lock.memory",
             "db",
             "expected one of prefix, expiration, maxExpiration, nodeTimeout, driftFactor, acquireInterval, \
-             acquireMaxRetries, acquireTimeout, renewLimit",
+             acquireMaxRetries, acquireTimeout, renewLimit, fencing, fencingRetention",
         ),
     ] {
         let shown = format!("etc.toml:2: [{table}] {key}: there is no such key; {hint}");
@@ -126,7 +127,7 @@ fn a_key_belongs_to_its_own_table_alone() {
         "[lock.redlock]\naddrs = ['a:1']",
         "[lock.redlock]\nmaxRetries = 3",
         "[lock.redis.tls]\nca = 'x'",
-        "[lock]\ndefault = 'memory'\n[lock.memory]\n[lock.redis]\nfencing = true",
+        "[lock]\ndefault = 'memory'\n[lock.memory]\n[lock.redis]\nfencin = true",
     ] {
         assert_eq!(refused(text).0, ConfigErrorKind::UnknownKey, "{text}");
     }
