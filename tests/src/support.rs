@@ -1,0 +1,112 @@
+//! What the tests on real servers share: waiting, fleets and their keys, and the helper process.
+//!
+//! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use redlock::testing::servers::{RedisFleet, RedisServer};
+use redlock::{Locks, LocksBuilder};
+
+/// How long a test waits for what must happen. A machine that is busy with other tests is slow.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A TTL that no test outlives: a key that goes away was released, and did not expire.
+pub const LONG: Duration = Duration::from_secs(300);
+
+/// How late a thread may get the CPU. Only what would otherwise be exact is given this much.
+pub const SCHEDULING: Duration = Duration::from_millis(250);
+
+/// Waits until a condition holds.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
+pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
+    Locks::builder().nodes(fleet.urls()).ttl(LONG).node_timeout(Duration::from_millis(500))
+}
+
+/// As [`builder`], connected.
+#[track_caller]
+pub fn connect(fleet: &RedisFleet) -> Locks {
+    block_on(builder(fleet).build()).unwrap()
+}
+
+/// Waits until no lock is left on any server that runs. Paused ones must have been resumed.
+#[track_caller]
+pub fn assert_no_key_is_left(fleet: &RedisFleet) {
+    eventually("no key is left on any server", || {
+        fleet.iter().filter(|server| server.is_running()).all(|server| server.keys().unwrap().is_empty())
+    });
+}
+
+/// How many of the servers that answer have this key.
+pub fn servers_with(fleet: &RedisFleet, key: &str) -> usize {
+    let has = |server: &&RedisServer| {
+        server.is_running()
+            && !is_paused(server)
+            && server.command(&["EXISTS", key]).unwrap().integer() == Some(1)
+    };
+    fleet.iter().filter(has).count()
+}
+
+/// Whether the process stands still (SIGSTOP).
+pub fn is_paused(server: &RedisServer) -> bool {
+    let Some(pid) = server.pid() else { return false };
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The state comes behind the name, which is in parentheses.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+}
+
+/// The `holder` program in a process of its own; killed (SIGKILL) when dropped.
+pub struct HolderProcess {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl HolderProcess {
+    /// Starts the program, which the test knows as `env!("CARGO_BIN_EXE_holder")`.
+    pub fn start(program: &str, arguments: &[&str], fleet: &RedisFleet) -> Self {
+        // Its stdin is a pipe: the program ends when this one does, however that happens.
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(fleet.urls())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// The next line that it prints; blocks until it does, or ends.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Kills it with SIGKILL, and returns once it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for HolderProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
