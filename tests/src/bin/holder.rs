@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use redlock::{Locks, blocking};
 use redlock_tests::bench::Result;
+use redlock_tests::support::LIMIT;
 
 /// Acquires locks on Redis servers, as a test asks it to
 #[derive(Parser)]
@@ -44,7 +45,8 @@ fn hold(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
 }
 
 fn count(name: &str, rounds: u32, file: &PathBuf, urls: Vec<String>) -> Result<()> {
-    let lock = connect(urls)?.lock(name);
+    let locks = connect(urls)?;
+    let lock = locks.lock(name);
     for _ in 0..rounds {
         let guard = lock.acquire()?;
         let number: u64 = fs::read_to_string(file)?.trim().parse()?;
@@ -52,6 +54,8 @@ fn count(name: &str, rounds: u32, file: &PathBuf, urls: Vec<String>) -> Result<(
         fs::write(file, (number + 1).to_string())?;
         guard.release()?;
     }
+    // The process would take along what is still to be released.
+    locks.shutdown(LIMIT);
     println!("done");
     Ok(())
 }
