@@ -98,7 +98,7 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
-        /// What the nodes said in the last round.
+        /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer.
         nodes: Vec<NodeReport>,
     },
     /// Too few nodes answered.
@@ -113,7 +113,7 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
-        /// What the nodes said in the last round.
+        /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer.
         nodes: Vec<NodeReport>,
     },
     /// No owner token could be drawn.

@@ -84,14 +84,20 @@ impl Lock {
                 None => return Err(tries.never_first(started)),
             },
         };
+        let mut earlier: Option<RoundFailure> = None;
         loop {
-            let failure = match tries.once(give_up_at).await? {
+            let mut failure = match tries.once(give_up_at).await? {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
             };
+            if failure.cut_short && failure.situation == Situation::Unreachable {
+                // It says little about the nodes; the round before it says more.
+                failure = earlier.take().unwrap_or(failure);
+            }
             if !tries.pause(&turn, failure.situation, give_up_at).await {
                 return Err(tries.error(started, failure));
             }
+            earlier = Some(failure);
         }
     }
 

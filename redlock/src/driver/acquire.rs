@@ -29,6 +29,8 @@ pub(crate) struct RoundFailure {
     pub(crate) situation: Situation,
     pub(crate) nodes: Vec<NodeReport>,
     pub(crate) owner: OwnerToken,
+    /// Nodes had less than their time to answer, because the caller waits no longer.
+    pub(crate) cut_short: bool,
 }
 
 /// A quorum has granted, until then.
@@ -51,7 +53,8 @@ impl Driver {
             _ => fresh_owner(&*self.env)?,
         };
         let started = self.env.now();
-        let deadline = earlier(started.saturating_add(attempt.node_timeout), attempt.give_up_at);
+        let patience = started.saturating_add(attempt.node_timeout);
+        let deadline = earlier(patience, attempt.give_up_at);
         let valid_until = self.drift.valid_until(started, attempt.ttl, self.protections.drift_allowance());
         let mut round = Round::new(self.quorum, valid_until, valid_until);
         let mut votes = vec![NodeVote::Pending; self.nodes.len()];
@@ -73,7 +76,8 @@ impl Driver {
         let situation = situation(&round, &votes, self.quorum.size());
         // Dropping the flight releases what was granted or may yet be.
         drop(flight);
-        Ok(Err(RoundFailure { situation, nodes: self.report(votes), owner }))
+        let cut_short = deadline < patience;
+        Ok(Err(RoundFailure { situation, nodes: self.report(votes), owner, cut_short }))
     }
 }
 
