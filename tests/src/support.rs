@@ -5,7 +5,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -17,9 +19,6 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A TTL that no test outlives: a key that goes away was released, and did not expire.
 pub const LONG: Duration = Duration::from_secs(300);
-
-/// How late a thread may get the CPU. Only what would otherwise be exact is given this much.
-pub const SCHEDULING: Duration = Duration::from_millis(250);
 
 /// Waits until a condition holds.
 #[track_caller]
@@ -66,6 +65,37 @@ pub fn is_paused(server: &RedisServer) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The state comes behind the name, which is in parentheses.
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+}
+
+/// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
+pub struct Lateness {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Lateness {
+    /// Begins to measure, on a thread that does nothing but sleep.
+    pub fn start() -> Self {
+        const TICK: Duration = Duration::from_millis(2);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut worst = Duration::ZERO;
+            while !stopped.load(Ordering::SeqCst) {
+                let started = Instant::now();
+                thread::sleep(TICK);
+                worst = worst.max(started.elapsed().saturating_sub(TICK));
+            }
+            worst
+        });
+        Self { stop, thread }
+    }
+
+    /// What to allow for one thread that wakes another: little, unless the machine was starved meanwhile.
+    pub fn allowance(self) -> Duration {
+        self.stop.store(true, Ordering::SeqCst);
+        Duration::from_millis(100) + 2 * self.thread.join().unwrap()
+    }
 }
 
 /// The `holder` program in a process of its own; killed (SIGKILL) when dropped.

@@ -111,3 +111,29 @@ fn a_lock_that_is_held_is_busy_also_when_the_wait_limit_cuts_the_last_round_shor
     }
     drop(guard);
 }
+
+#[test]
+fn a_majority_that_is_silent_is_told_also_when_the_others_refuse() {
+    let world = World::new(5);
+    let minority = world.sim.block_on(async {
+        let mut builder = Locks::builder().env(world.sim.env());
+        for node in world.nodes.iter().take(2) {
+            builder = builder.node(Arc::clone(node) as Arc<dyn redlock::node::Node>);
+        }
+        builder.build().await.unwrap()
+    });
+    let _guard = world.sim.block_on(minority.lock("a").acquire()).unwrap();
+    let mut builder = Locks::builder().env(world.sim.env());
+    let mut links = Vec::new();
+    for node in &world.nodes {
+        let link = FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, world.sim.env());
+        builder = builder.node(Arc::clone(&link) as Arc<dyn redlock::node::Node>);
+        links.push(link);
+    }
+    let locks = world.sim.block_on(builder.build()).unwrap();
+    links.iter().skip(2).for_each(|link| link.hang());
+    let error = world.sim.block_on(locks.lock("a").try_acquire()).unwrap_err();
+    let AcquireError::Unavailable { nodes, .. } = &error else { panic!("{error}") };
+    assert!(nodes.iter().take(2).all(|node| matches!(node.vote, NodeVote::Refused(_))), "{error}");
+    assert!(nodes.iter().skip(2).all(|node| matches!(node.vote, NodeVote::Failed(_))), "{error}");
+}

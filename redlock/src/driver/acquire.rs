@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use super::fanout::FanOut;
 use super::{Driver, Owned, earlier};
 use crate::env::{RandomError, fresh_owner};
@@ -70,6 +72,11 @@ impl Driver {
                 Outcome::Pending => {}
             }
             let Some((node, answer)) = flight.next().await else { break };
+            round.record(node, vote_of(&answer));
+            votes[node] = report_of(answer);
+        }
+        // What is here already belongs to the picture: nodes that are silent are given up all at once.
+        while let Some(Some((node, answer))) = flight.next().now_or_never() {
             round.record(node, vote_of(&answer));
             votes[node] = report_of(answer);
         }

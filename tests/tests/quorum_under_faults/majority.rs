@@ -34,7 +34,7 @@ fn acquire_without_three(failure: Failure) {
         let NodeVote::Failed(error) = &report.vote else { panic!("{report}") };
         assert!(text.contains(&error.detail) && !error.detail.is_empty(), "{text}");
     }
-    let error = block_on(locks.lock("a").try_acquire()).unwrap_err();
+    let error = block_on(locks.lock("b").try_acquire()).unwrap_err();
     assert!(matches!(error, AcquireError::Unavailable { .. }), "{error}");
     failure.heal(&silent);
     assert_no_key_is_left(&fleet);
