@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use futures::executor::block_on;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{Locks, LocksBuilder};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a test waits for what must happen. A machine that is busy with other tests is slow.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -124,6 +125,11 @@ impl HolderProcess {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Stops it (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Kills it with SIGKILL, and returns once it is gone.

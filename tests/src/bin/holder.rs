@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ struct Command {
 
 #[derive(Subcommand)]
 enum What {
-    /// Acquires a lock, prints "held", and holds it until stdin ends
+    /// Acquires a lock, prints "held", and holds it until stdin ends or the lock is lost; prints "lost" then
     Hold { name: String, ttl_millis: u64, urls: Vec<String> },
     /// Adds 1 to the number in a file so many times, each time under the lock; prints "done"
     Count { name: String, rounds: u32, file: PathBuf, urls: Vec<String> },
@@ -38,9 +39,15 @@ fn connect(urls: Vec<String>) -> Result<blocking::Locks> {
 }
 
 fn hold(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
-    let _guard = connect(urls)?.lock(name).ttl(ttl).acquire()?;
+    let guard = connect(urls)?.lock(name).ttl(ttl).acquire()?;
     println!("held");
-    io::stdin().read_to_end(&mut Vec::new())?;
+    thread::spawn(|| {
+        // However stdin ends, the test is over.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        process::exit(0);
+    });
+    guard.wait_lost();
+    println!("lost");
     Ok(())
 }
 
