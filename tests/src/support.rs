@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{Locks, LocksBuilder};
 use rustix::process::{Pid, Signal, kill_process};
@@ -33,7 +34,16 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
 pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
-    Locks::builder().nodes(fleet.urls()).ttl(LONG).node_timeout(Duration::from_millis(500))
+    builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
+}
+
+/// As [`builder`], with keys that begin with this prefix.
+pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
+    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    fleet.urls().iter().fold(builder, |builder, url| {
+        let config = RedisConfig::from_url(url).unwrap().prefix(prefix);
+        builder.redis(config.connect_timeout(Duration::from_secs(3)))
+    })
 }
 
 /// As [`builder`], connected.
