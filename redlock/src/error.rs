@@ -98,7 +98,8 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
-        /// What the nodes said in the last round; empty if others of this process were first all the time.
+        /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer; empty
+        /// if others of this process were first all the time.
         nodes: Vec<NodeReport>,
     },
     /// Too few nodes answered to say whether it is free.
@@ -113,7 +114,7 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
-        /// What the nodes said in the last round.
+        /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer.
         nodes: Vec<NodeReport>,
     },
     /// No owner token could be drawn.

@@ -146,6 +146,14 @@ impl LockGuard {
     ///
     /// Cancel safe: dropped, the release goes on in the background.
     ///
+    /// It takes the guard, so that nothing can be released twice:
+    /// ```compile_fail,E0382
+    /// async fn release_twice(guard: redlock::LockGuard) -> Result<(), redlock::ReleaseError> {
+    ///     guard.release().await?;
+    ///     guard.release().await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ReleaseError::NotHeld`] if it was not held to the end; [`ReleaseError::Unconfirmed`] if too few nodes answered.
     pub async fn release(mut self) -> Result<(), ReleaseError> {

@@ -98,21 +98,20 @@ impl Lock {
                 None => return Err(tries.never_first(started)),
             },
         };
-        let mut before: Option<RoundFailure> = None;
+        let mut earlier: Option<RoundFailure> = None;
         loop {
             let mut failure = match tries.once(give_up_at).await? {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
             };
-            // Nodes that the wait limit has cut off do not make the lock unavailable: what they said before counts.
-            let is_cut_off = give_up_at.is_some_and(|limit| self.core.driver.env.now() >= limit);
-            if is_cut_off && failure.situation == Situation::Unreachable {
-                failure = before.take().unwrap_or(failure);
+            if failure.cut_short && failure.situation == Situation::Unreachable {
+                // It says little about the nodes; the round before it says more.
+                failure = earlier.take().unwrap_or(failure);
             }
             if !tries.pause(turn.as_ref(), failure.situation, give_up_at).await {
                 return Err(tries.error(started, failure));
             }
-            before = Some(failure);
+            earlier = Some(failure);
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
+use redlock::testing::faulty::{Fault, FaultyNode};
 use redlock::testing::virtual_env::VirtualEnv;
-use redlock::{AcquireError, LockName, LockState, Locks, LostReason};
+use redlock::{AcquireError, LockName, LockState, Locks, LostReason, NodeVote};
 
 struct World {
     sim: VirtualEnv,
@@ -87,4 +88,52 @@ fn acquire_gives_up_at_its_wait_limit_and_says_who_was_asked() {
         let AcquireError::Busy { nodes, .. } = &error else { panic!("{error}") };
         assert_eq!(nodes.len(), 3);
     });
+}
+
+#[test]
+fn a_lock_that_is_held_is_busy_also_when_the_wait_limit_cuts_the_last_round_short() {
+    let world = World::new(3);
+    let other = world.locks();
+    let guard = world.sim.block_on(other.lock("a").acquire()).unwrap();
+    // A round trip takes 10 ms, so that some of the last rounds have no answer at the limit.
+    let mut builder = Locks::builder().env(world.sim.env());
+    for node in &world.nodes {
+        let link = FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, world.sim.env());
+        link.set(Fault::delay(Duration::from_millis(5), Duration::from_millis(5)));
+        builder = builder.node(link);
+    }
+    let locks = world.sim.block_on(builder.build()).unwrap();
+    for limit in 100..200 {
+        let lock = locks.lock("a").wait_at_most(Duration::from_millis(limit));
+        let error = world.sim.block_on(lock.acquire()).unwrap_err();
+        let AcquireError::Busy { nodes, .. } = &error else { panic!("{error}") };
+        assert!(nodes.iter().any(|node| matches!(node.vote, NodeVote::Refused(_))), "{error}");
+    }
+    drop(guard);
+}
+
+#[test]
+fn a_majority_that_is_silent_is_told_also_when_the_others_refuse() {
+    let world = World::new(5);
+    let minority = world.sim.block_on(async {
+        let mut builder = Locks::builder().env(world.sim.env());
+        for node in world.nodes.iter().take(2) {
+            builder = builder.node(Arc::clone(node) as Arc<dyn redlock::node::Node>);
+        }
+        builder.build().await.unwrap()
+    });
+    let _guard = world.sim.block_on(minority.lock("a").acquire()).unwrap();
+    let mut builder = Locks::builder().env(world.sim.env());
+    let mut links = Vec::new();
+    for node in &world.nodes {
+        let link = FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, world.sim.env());
+        builder = builder.node(Arc::clone(&link) as Arc<dyn redlock::node::Node>);
+        links.push(link);
+    }
+    let locks = world.sim.block_on(builder.build()).unwrap();
+    links.iter().skip(2).for_each(|link| link.hang());
+    let error = world.sim.block_on(locks.lock("a").try_acquire()).unwrap_err();
+    let AcquireError::Unavailable { nodes, .. } = &error else { panic!("{error}") };
+    assert!(nodes.iter().take(2).all(|node| matches!(node.vote, NodeVote::Refused(_))), "{error}");
+    assert!(nodes.iter().skip(2).all(|node| matches!(node.vote, NodeVote::Failed(_))), "{error}");
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use super::flight::{Event, Flight};
 use super::{Driver, Owned, earlier};
 use crate::env::{RandomError, fresh_owner};
@@ -31,6 +33,8 @@ pub(crate) struct RoundFailure {
     pub(crate) situation: Situation,
     pub(crate) nodes: Vec<NodeReport>,
     pub(crate) owner: OwnerToken,
+    /// Nodes had less than their time to answer, because the caller waits no longer.
+    pub(crate) cut_short: bool,
 }
 
 /// A quorum has granted, until then.
@@ -54,7 +58,8 @@ impl Driver {
             _ => fresh_owner(&*self.env)?,
         };
         let started = self.env.now();
-        let deadline = earlier(started.saturating_add(attempt.node_timeout), attempt.give_up_at);
+        let patience = started.saturating_add(attempt.node_timeout);
+        let deadline = earlier(patience, attempt.give_up_at);
         let valid_until = self.drift.valid_until(started, attempt.ttl, self.protections.drift_allowance());
         let mut round = Round::new(self.quorum, valid_until, valid_until);
         let mut votes = vec![NodeVote::Pending; self.nodes.len()];
@@ -83,15 +88,24 @@ impl Driver {
             if let (Some(fencing), Some(counter)) = (&mut fencing, event.counter()) {
                 fencing.record(node, counter);
             }
-            if let Event::Voted(answer) = event {
-                round.record(node, vote_of(&answer));
-                votes[node] = report_of(answer);
-            }
+            count(&mut round, &mut votes, node, event);
+        }
+        // What is here already belongs to the picture: nodes that are silent are given up all at once.
+        while let Some(Some((node, event))) = flight.next().now_or_never() {
+            count(&mut round, &mut votes, node, event);
         }
         let situation = situation(&round, &votes, self.quorum.size());
         // Dropping the flight releases what was granted or may yet be.
         drop(flight);
-        Ok(Err(RoundFailure { situation, nodes: self.report(votes), owner }))
+        let cut_short = deadline < patience;
+        Ok(Err(RoundFailure { situation, nodes: self.report(votes), owner, cut_short }))
+    }
+}
+
+fn count(round: &mut Round, votes: &mut [NodeVote], node: usize, event: Event) {
+    if let Event::Voted(answer) = event {
+        round.record(node, vote_of(&answer));
+        votes[node] = report_of(answer);
     }
 }
 

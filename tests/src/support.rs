@@ -1,0 +1,158 @@
+//! What the tests on real servers share: waiting, fleets and their keys, and the helper process.
+//!
+//! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
+use redlock::testing::servers::{RedisFleet, RedisServer};
+use redlock::{Locks, LocksBuilder};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a test waits for what must happen. A machine that is busy with other tests is slow.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A TTL that no test outlives: a key that goes away was released, and did not expire.
+pub const LONG: Duration = Duration::from_secs(300);
+
+/// Waits until a condition holds.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
+pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
+    builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
+}
+
+/// As [`builder`], with keys that begin with this prefix.
+pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
+    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    fleet.urls().iter().fold(builder, |builder, url| {
+        let config = RedisConfig::from_url(url).unwrap().prefix(prefix);
+        builder.redis(config.connect_timeout(Duration::from_secs(3)))
+    })
+}
+
+/// As [`builder`], connected.
+#[track_caller]
+pub fn connect(fleet: &RedisFleet) -> Locks {
+    block_on(builder(fleet).build()).unwrap()
+}
+
+/// Waits until no lock is left on any server that runs. Paused ones must have been resumed.
+#[track_caller]
+pub fn assert_no_key_is_left(fleet: &RedisFleet) {
+    eventually("no key is left on any server", || {
+        fleet.iter().filter(|server| server.is_running()).all(|server| server.keys().unwrap().is_empty())
+    });
+}
+
+/// How many of the servers that answer have this key.
+pub fn servers_with(fleet: &RedisFleet, key: &str) -> usize {
+    let has = |server: &&RedisServer| {
+        server.is_running()
+            && !is_paused(server)
+            && server.command(&["EXISTS", key]).unwrap().integer() == Some(1)
+    };
+    fleet.iter().filter(has).count()
+}
+
+/// Whether the process stands still (SIGSTOP).
+pub fn is_paused(server: &RedisServer) -> bool {
+    let Some(pid) = server.pid() else { return false };
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The state comes behind the name, which is in parentheses.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+}
+
+/// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
+pub struct Lateness {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Lateness {
+    /// Begins to measure, on a thread that does nothing but sleep.
+    pub fn start() -> Self {
+        const TICK: Duration = Duration::from_millis(2);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut worst = Duration::ZERO;
+            while !stopped.load(Ordering::SeqCst) {
+                let started = Instant::now();
+                thread::sleep(TICK);
+                worst = worst.max(started.elapsed().saturating_sub(TICK));
+            }
+            worst
+        });
+        Self { stop, thread }
+    }
+
+    /// What to allow for one thread that wakes another: little, unless the machine was starved meanwhile.
+    pub fn allowance(self) -> Duration {
+        self.stop.store(true, Ordering::SeqCst);
+        Duration::from_millis(100) + 2 * self.thread.join().unwrap()
+    }
+}
+
+/// The `holder` program in a process of its own; killed (SIGKILL) when dropped.
+pub struct HolderProcess {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl HolderProcess {
+    /// Starts the program, which the test knows as `env!("CARGO_BIN_EXE_holder")`.
+    pub fn start(program: &str, arguments: &[&str], fleet: &RedisFleet) -> Self {
+        // Its stdin is a pipe: the program ends when this one does, however that happens.
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(fleet.urls())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// The next line that it prints; blocks until it does, or ends.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Stops it (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Kills it with SIGKILL, and returns once it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for HolderProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,102 @@
+//! Three nodes in a simulation, and clients that reach them over faulty links.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redlock::backend::memory::MemoryNode;
+use redlock::env::Env;
+use redlock::testing::faulty::{Fault, FaultyNode, Op};
+use redlock::testing::virtual_env::{ClientClock, ClientEnv, VirtualEnv};
+use redlock::{Held, Instant, LockGuard, LockName, Locks, Protections};
+
+/// The TTL of every lock here, unless a scenario says otherwise.
+pub(crate) const TTL: Duration = Duration::from_secs(10);
+
+/// The name of the lock that all of this is about.
+pub(crate) const NAME: &str = "a";
+
+pub(crate) struct World {
+    pub(crate) sim: VirtualEnv,
+    pub(crate) nodes: Vec<Arc<MemoryNode>>,
+    protections: Protections,
+}
+
+/// One process: its clock, its links to the nodes and its locks.
+pub(crate) struct Client {
+    pub(crate) env: Arc<ClientEnv>,
+    pub(crate) links: Vec<Arc<FaultyNode>>,
+    pub(crate) locks: Locks,
+}
+
+impl World {
+    pub(crate) fn new(protections: Protections) -> Self {
+        Self::with_nodes(3, protections)
+    }
+
+    pub(crate) fn with_nodes(count: usize, protections: Protections) -> Self {
+        let sim = VirtualEnv::new(7);
+        let node = |index| MemoryNode::with_protections(format!("node-{index}"), sim.env(), protections);
+        let nodes = (0..count).map(node).collect();
+        Self { sim, nodes, protections }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(ClientClock::default())
+    }
+
+    pub(crate) fn client_with(&self, clock: ClientClock) -> Client {
+        let env = self.sim.client(clock);
+        let links: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, self.sim.env()))
+            .collect();
+        let mut builder = Locks::builder()
+            .env(Arc::clone(&env) as Arc<dyn Env>)
+            .protections(self.protections)
+            .ttl(TTL)
+            .max_ttl(TTL * 10);
+        for link in &links {
+            builder = builder.node(env.reach(Arc::clone(link) as Arc<dyn redlock::node::Node>));
+        }
+        let locks = self.sim.block_on(builder.build()).unwrap();
+        Client { env, links, locks }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&self, millis: u64) {
+        self.sim.advance(Duration::from_millis(millis));
+    }
+
+    /// So long after the true time of now.
+    pub(crate) fn in_millis(&self, millis: u64) -> Instant {
+        self.sim.now().saturating_add(Duration::from_millis(millis))
+    }
+
+    /// One attempt to take the lock.
+    pub(crate) fn try_acquire(&self, client: &Client) -> Option<LockGuard> {
+        self.sim.block_on(client.locks.lock(NAME).try_acquire()).unwrap()
+    }
+
+    /// Whether any node has the lock for anybody.
+    pub(crate) fn is_held_anywhere(&self) -> bool {
+        let name = LockName::new(NAME).unwrap();
+        self.nodes.iter().any(|node| node.is_held_by_anyone(&name))
+    }
+}
+
+impl Client {
+    /// From now on, every request of this operation meets this fault on every link.
+    pub(crate) fn set_for(&self, op: Op, fault: &Fault) {
+        self.links.iter().for_each(|link| link.set_for(op, fault.clone()));
+    }
+}
+
+/// Whether both believe that they hold the lock now.
+pub(crate) fn both_believe(one: &Held, other: &Held) -> bool {
+    one.is_valid() && other.is_valid()
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
