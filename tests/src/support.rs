@@ -62,9 +62,7 @@ pub fn assert_no_key_is_left(fleet: &RedisFleet) {
 
 /// The keys of a server that are locks, sorted; the counters beside them stay for a while.
 pub fn lock_keys(server: &RedisServer) -> Vec<String> {
-    let mut keys = server.keys().unwrap();
-    keys.retain(|key| !key.starts_with("#redlock:aux:"));
-    keys
+    server.lock_keys().unwrap()
 }
 
 /// How many of the servers that answer have this key.
