@@ -4,6 +4,7 @@
 //! answer, or has gone, is adopted by a task in the background: no request is ever forgotten.
 
 mod acquire;
+mod adoption;
 mod extend;
 mod fanout;
 mod flight;
@@ -24,6 +25,7 @@ use crate::protections::Protections;
 use crate::quorum::{Claim, DriftFactor, Quorum};
 
 pub(crate) use acquire::{Attempt, Held, RoundFailure};
+use adoption::Adoption;
 pub(crate) use extend::Extension;
 pub(crate) use release::ReleaseResult;
 
@@ -38,6 +40,7 @@ pub(crate) struct Driver {
     /// The nodes' addresses, shared with every report.
     addresses: Vec<Arc<str>>,
     background: Arc<Background>,
+    adoption: Arc<Adoption>,
 }
 
 impl Driver {
@@ -49,7 +52,9 @@ impl Driver {
         protections: Protections,
     ) -> Arc<Self> {
         let addresses = nodes.iter().map(|node| node.address().into()).collect();
-        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, background: Arc::default() })
+        let adoption = Adoption::start(&env);
+        let background = Arc::default();
+        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, background, adoption })
     }
 
     pub(crate) fn nodes(&self) -> &[Arc<dyn Node>] {
@@ -65,6 +70,15 @@ impl Driver {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let running = Running::new(&self.background);
         self.env.spawn(Box::pin(async move {
+            task.await;
+            drop(running);
+        }));
+    }
+
+    /// The same for a task that nobody is in a hurry for: it begins a moment later, together with others.
+    fn adopt(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let running = Running::new(&self.background);
+        self.adoption.adopt(Box::pin(async move {
             task.await;
             drop(running);
         }));
@@ -104,6 +118,12 @@ impl Driver {
     fn report(&self, votes: Vec<NodeVote>) -> Vec<NodeReport> {
         let nodes = self.addresses.iter().map(Arc::clone);
         nodes.zip(votes).map(|(node, vote)| NodeReport { node, vote }).collect()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.adoption.close();
     }
 }
 

@@ -269,6 +269,15 @@ fn raise(ttl: Ttl, raise: &Raise) -> [Value; 2] {
     [millis(ttl.get().saturating_add(raise.retention)), number(raise.to.min(FencingToken::MAX))]
 }
 
+/// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a
+/// lock's own and one beside it; the arguments an owner, a TTL in milliseconds and a deadline in the server's
+/// microseconds. An answer that begins with 0 is a success.
+#[cfg(feature = "testing")]
+pub fn script_texts() -> [String; 3] {
+    [Script::Acquire, Script::Extend, Script::Release]
+        .map(|script| script.render("yardstick", &Protections::default()))
+}
+
 #[cfg(feature = "tls")]
 fn load_tls(config: &RedisConfig) -> Result<Tls, RedisConfigError> {
     config.tls.as_ref().map_or(Ok(None), tls::load)

@@ -107,7 +107,7 @@ impl<'a> Flight<'a> {
         let stragglers = self.requests.take().filter(|requests| !requests.is_empty());
         if let Some(requests) = stragglers.filter(|_| self.driver.protections.adopt_stragglers()) {
             let owned = Arc::clone(&self.owned);
-            self.driver.spawn(owned.see_through(requests, self.deadline));
+            self.driver.adopt(owned.see_through(requests, self.deadline));
         }
         Arc::clone(&self.owned)
     }

@@ -155,7 +155,7 @@ impl Drop for Releasing<'_> {
             return;
         }
         let (driver, owned) = (Arc::clone(self.driver), Arc::clone(self.owned));
-        self.driver.spawn(async move { driver.finish(requests, &owned).await });
+        self.driver.adopt(async move { driver.finish(requests, &owned).await });
     }
 }
 

@@ -1,4 +1,4 @@
-//! fred alone, doing a lock's two commands: what our library is compared with.
+//! fred alone, doing a lock's commands (the very scripts of the library): what our library is compared with.
 //!
 //! Settings of fred: `TCP_NODELAY`, no reconnect policy, `max_command_attempts` 1, no command timeout, no check
 //! for unresponsive connections. One connection a node.
@@ -16,6 +16,7 @@ use fred::{
     types::{Key, Value},
 };
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use redlock::backend::redis::script_texts;
 use tokio::runtime::Handle;
 
 use super::{
@@ -23,13 +24,9 @@ use super::{
     contender::{Contender, Cycle},
 };
 
-const ACQUIRE: &str =
-    "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0";
-const EXTEND: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
-const RELEASE: &str =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-
 const TTL_MILLIS: i64 = 30_000;
+/// No request of the yardstick is ever late.
+const DEADLINE_MICROS: i64 = 1 << 52;
 
 /// One client per node, and where the rounds over them run.
 pub struct BareFred {
@@ -94,7 +91,7 @@ impl Held {
     pub async fn acquire(urls: Vec<String>, name: &str) -> Result<Self> {
         let nodes = BareFred::connect(urls, Rounds::AtCaller).await?.nodes;
         let held = Self { nodes, key: name.into(), token: fresh_token() };
-        held.nodes.round(&held.nodes.acquire, &held.key, &[held.token.clone(), TTL_MILLIS.into()]).await?;
+        held.nodes.round(&held.nodes.acquire, &held.key, &arguments(&held.token)).await?;
         Ok(held)
     }
 
@@ -103,7 +100,7 @@ impl Held {
     /// # Errors
     /// No quorum holds the lock any more.
     pub async fn extend(&self) -> Result<()> {
-        self.nodes.round(&self.nodes.extend, &self.key, &[self.token.clone(), TTL_MILLIS.into()]).await
+        self.nodes.round(&self.nodes.extend, &self.key, &arguments(&self.token)).await
     }
 }
 
@@ -120,10 +117,11 @@ impl BareFred {
             client.init().await?;
             clients.push(client);
         }
+        let [acquire, extend, release] = script_texts();
         let nodes = Nodes {
-            acquire: Script::load(ACQUIRE, "acquire: refused by a quorum", &clients).await?,
-            extend: Script::load(EXTEND, "extend: not held on a quorum", &clients).await?,
-            release: Script::load(RELEASE, "release: not held on a quorum", &clients).await?,
+            acquire: Script::load(&acquire, "acquire: refused by a quorum", &clients).await?,
+            extend: Script::load(&extend, "extend: not held on a quorum", &clients).await?,
+            release: Script::load(&release, "release: not held on a quorum", &clients).await?,
             clients,
         };
         Ok(Self { nodes: Arc::new(nodes), rounds })
@@ -145,7 +143,7 @@ impl Contender for BareFred {
         async move {
             let started = Instant::now();
             let (key, token) = (Key::from(name), fresh_token());
-            self.round(|nodes| &nodes.acquire, &key, &[token.clone(), TTL_MILLIS.into()]).await?;
+            self.round(|nodes| &nodes.acquire, &key, &arguments(&token)).await?;
             let held = Instant::now();
             self.round(|nodes| &nodes.release, &key, &[token]).await?;
             Ok(Cycle { acquire: held - started, release: held.elapsed() })
@@ -158,16 +156,18 @@ impl Nodes {
     /// Sends to all nodes at once and returns with the quorum-th agreement; later replies are dropped.
     async fn round(&self, script: &Script, key: &Key, arguments: &[Value]) -> Result<()> {
         let quorum = self.clients.len() / 2 + 1;
+        let beside = Key::from([b"#redlock:aux:{", key.as_bytes(), b"}"].concat().as_slice());
         let mut replies: FuturesUnordered<_> = self
             .clients
             .iter()
             .map(|client| {
-                client.evalsha::<i64, _, _, _>(script.sha.as_str(), key.clone(), arguments.to_vec())
+                let keys = vec![key.clone(), beside.clone()];
+                client.evalsha::<Vec<i64>, _, _, _>(script.sha.as_str(), keys, arguments.to_vec())
             })
             .collect();
         let mut agreed = 0;
         while let Some(reply) = replies.next().await {
-            agreed += usize::from(reply? == 1);
+            agreed += usize::from(reply?.first() == Some(&0));
             if agreed == quorum {
                 return Ok(());
             }
@@ -184,6 +184,10 @@ impl Script {
         }
         Ok(Self { sha, refusal })
     }
+}
+
+fn arguments(token: &Value) -> [Value; 3] {
+    [token.clone(), TTL_MILLIS.into(), DEADLINE_MICROS.into()]
 }
 
 /// 40 characters, as long as the real one; unique, which is all that matters here.
