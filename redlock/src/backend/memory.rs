@@ -128,7 +128,8 @@ impl MemoryNode {
             None => Grant::default(),
             Some(fence) => {
                 let counter = table.counter(&request.name, now);
-                let next = if is_again {
+                // A counter that was lost under its lock is begun anew.
+                let next = if is_again && counter > 0 {
                     Some(counter)
                 } else {
                     next_counter(counter, &fence, micros(now), &self.protections)
