@@ -173,7 +173,7 @@ fn nodes_can_be_given() {
         "finished: 40 steps",
     ]);
     assert!(fleet.iter().all(RedisServer::is_running));
-    assert_eq!(fleet.all_keys().unwrap(), [const { Vec::<String>::new() }; 3], "keys left behind");
+    assert_eq!(fleet.lock_keys().unwrap(), [const { Vec::<String>::new() }; 3], "keys left behind");
 }
 
 #[test]

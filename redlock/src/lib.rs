@@ -10,9 +10,10 @@
 //! * **A paused holder may act late.** A process that stands still (a virtual machine that is moved, swapping, `SIGSTOP`) may
 //!   wake after its lock has passed to somebody else, and go on with the write that it was about to make.
 //!   [`Held::is_valid`] right before a side effect makes the gap small; nothing on this side can close it. Only the
-//!   protected resource can, by refusing a holder older than one that it has seen (fencing tokens). They are not there
-//!   yet: let the resource compare a version of its own where two holders must never overlap.
-//! * **A node that restarts without its memory grants again what is still held.** This is not guarded against yet. Run nodes
+//!   protected resource can, by refusing a holder older than one that it has seen: hand it the
+//!   [fencing token](Held::fencing_token), which is greater for every later holder.
+//! * **A node that restarts without its memory grants again what is still held**, and counts fencing tokens from its clock
+//!   again. This is not guarded against yet. Run nodes
 //!   with `appendonly yes` and `appendfsync always`, or keep a crashed node out for longer than the longest TTL in use.
 //! * **Nodes must be independent.** Replication in Redis is asynchronous: a replica that is promoted may not know a lock that
 //!   its master has granted. Give addresses of masters that do not fail over, not of a Cluster or of a Sentinel group, and
@@ -41,7 +42,7 @@
 //! let guard = locks.lock("invoice:42").wait_at_most(Duration::from_secs(30)).acquire().await?;
 //! // ... work; the guard renews the lock meanwhile ...
 //! if guard.is_valid() {
-//!     // ... the step that must not happen twice ...
+//!     // ... the step that must not happen twice, with guard.fencing_token() for a resource that can refuse ...
 //! }
 //! guard.release().await?;
 //! # Ok(())

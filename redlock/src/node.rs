@@ -48,7 +48,9 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Grants `name` to `owner` for at least `ttl`, unless somebody else has it.
     ///
-    /// Idempotent for one owner: found already granted to `owner`, it is granted again with a fresh TTL.
+    /// Idempotent for one owner: found already granted to `owner`, it is granted again with a fresh TTL, and its fencing
+    /// counter stays where it is. Where the request has a fence, a grant must say where the counter stands: a lock without
+    /// a settled token is not held.
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply>;
 
     /// Gives the owner at least `ttl` from now on. Refused unless `owner` has the name; never shortens what it has.

@@ -56,8 +56,13 @@ pub fn connect(fleet: &RedisFleet) -> Locks {
 #[track_caller]
 pub fn assert_no_key_is_left(fleet: &RedisFleet) {
     eventually("no key is left on any server", || {
-        fleet.iter().filter(|server| server.is_running()).all(|server| server.keys().unwrap().is_empty())
+        fleet.iter().filter(|server| server.is_running()).all(|server| lock_keys(server).is_empty())
     });
+}
+
+/// The keys of a server that are locks, sorted; the counters beside them stay for a while.
+pub fn lock_keys(server: &RedisServer) -> Vec<String> {
+    server.lock_keys().unwrap()
 }
 
 /// How many of the servers that answer have this key.

@@ -249,7 +249,6 @@ fn without_a_safeguard_the_simulation_finds_what_it_is_for() {
         ("stale_deadline", |outcome| outcome.leftovers > 0),
         ("release_unknown", |outcome| outcome.leftovers > 0),
         ("adopt_stragglers", |outcome| outcome.leftovers > 0),
-        ("fence_quorum", |outcome| outcome.repeats > 0),
     ] {
         let protections = Protections::without(safeguard).unwrap();
         assert!(

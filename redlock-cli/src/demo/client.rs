@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redlock::node::Node;
-use redlock::{BuildError, Instant, Lock, Locks, ReleaseError};
+use redlock::{BuildError, FencingToken, Instant, Lock, Locks, ReleaseError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
@@ -93,6 +93,7 @@ impl Contender {
                 None => None,
             };
             let start = Instant::now();
+            let token = guard.as_ref().and_then(|guard| guard.fencing_token()).map_or(0, FencingToken::get);
             let incremented = self.counter.increment(self.pause).await;
             let end = Instant::now();
             let released = match guard {
@@ -100,7 +101,7 @@ impl Contender {
                 None => Ok(()),
             };
             incremented?;
-            self.report(Event::Hold(Hold { waited: start.saturating_since(asked), start, end }));
+            self.report(Event::Hold(Hold { waited: start.saturating_since(asked), start, end, token }));
             match released {
                 // It was held to the end; what a node has not confirmed yet is released in the background.
                 Ok(()) | Err(ReleaseError::Unconfirmed { .. }) => {}

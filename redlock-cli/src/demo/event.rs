@@ -32,14 +32,16 @@ pub(super) struct Hold {
     pub(super) start: Instant,
     /// Read right before it was released.
     pub(super) end: Instant,
+    /// The fencing token; 0 where the lock was skipped.
+    pub(super) token: u64,
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("ready"),
-            Self::Hold(Hold { waited, start, end }) => {
-                write!(f, "hold {} {} {}", waited.as_nanos(), start.as_nanos(), end.as_nanos())
+            Self::Hold(Hold { waited, start, end, token }) => {
+                write!(f, "hold {} {} {} {token}", waited.as_nanos(), start.as_nanos(), end.as_nanos())
             }
             // Whatever an error says, it stays one line.
             Self::Failed(why) => write!(f, "failed {}", why.lines().collect::<Vec<_>>().join(" ")),
@@ -78,6 +80,7 @@ fn parse(line: &str) -> Option<Event> {
             waited: Duration::from_nanos(number(&mut numbers)?),
             start: Instant::from_nanos(number(&mut numbers)?),
             end: Instant::from_nanos(number(&mut numbers)?),
+            token: number(&mut numbers)?,
         }),
         "votes" => {
             let node = number(&mut numbers)?.try_into().ok()?;
@@ -104,6 +107,7 @@ mod tests {
             waited: Duration::from_nanos(7),
             start: Instant::from_nanos(u64::MAX - 1),
             end: Instant::from_nanos(u64::MAX),
+            token: 9,
         };
         let votes = Votes { granted: 1, refused: 2, failed: 3 };
         let why = "no quorum: 3 of 5".to_owned();
@@ -121,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_event_is_quoted() {
-        for line in ["", "hol", "hold 1 2", "hold 1 2 3 4", "hold 1 2 -3", "votes 0 1 2", "done 1"] {
+        for line in ["", "hol", "hold 1 2", "hold 1 2 3 4 5", "hold 1 2 -3", "votes 0 1 2", "done 1"] {
             let error = line.parse::<Event>().unwrap_err();
             assert!(error.to_string().contains(&format!("{line:?}")), "{error}");
         }

@@ -26,6 +26,8 @@ struct Figures {
     /// Cycles per second.
     rate: f64,
     overlaps: usize,
+    /// Fencing tokens that are not above all of earlier holds.
+    repeats: usize,
     mean_wait: Duration,
     longest_wait: Duration,
 }
@@ -42,7 +44,7 @@ impl Report {
         let faults = self.faults();
         if faults.is_empty() {
             let verdict = format!(
-                "OK: the counter is exact, no two holders overlapped, {} of {} {} on the way",
+                "OK: the counter is exact, no two holders overlapped, tokens rose, {} of {} {} on the way",
                 self.course.killed,
                 count(self.addresses.len(), "node"),
                 self.fate
@@ -55,7 +57,7 @@ impl Report {
 
     /// The same as one JSON object; times in seconds.
     pub(super) fn to_json(&self) -> Value {
-        let Figures { time, rate, overlaps, mean_wait, longest_wait } = self.figures();
+        let Figures { time, rate, overlaps, repeats, mean_wait, longest_wait } = self.figures();
         let node = |(index, (address, votes)): (usize, (&String, &Votes))| {
             let Votes { granted, refused, failed } = votes;
             let state = if index < self.course.killed { self.fate } else { "up" };
@@ -69,6 +71,7 @@ impl Report {
             "counter": self.counter.as_ref().ok(),
             "holds": self.course.holds.len(),
             "overlaps": overlaps,
+            "repeatedTokens": repeats,
             "problems": self.course.problems,
             "time": time.as_secs_f64(),
             "cyclesPerSecond": rate,
@@ -86,13 +89,14 @@ impl Report {
             time,
             rate: if time.is_zero() { 0.0 } else { holds.len() as f64 / time.as_secs_f64() },
             overlaps: overlaps(holds),
+            repeats: repeats(holds),
             mean_wait: waits().sum::<Duration>() / u32::try_from(holds.len().max(1)).unwrap_or(u32::MAX),
             longest_wait: waits().max().unwrap_or_default(),
         }
     }
 
     fn print_figures(&self, screen: &mut Screen) {
-        let Figures { time, rate, overlaps, mean_wait, longest_wait } = self.figures();
+        let Figures { time, rate, overlaps, repeats, mean_wait, longest_wait } = self.figures();
         let (time, mean, longest) = (readable(time), readable(mean_wait), readable(longest_wait));
         let counter = match &self.counter {
             Ok(value) => format!("{value}, expected {}", self.expected),
@@ -102,6 +106,11 @@ impl Report {
         screen.line(format_args!("counter  {counter}"));
         screen.line(format_args!("time     {time}, {rate:.1} cycles per second"));
         screen.line(format_args!("holds    {}, {overlaps} of them overlapping", self.course.holds.len()));
+        let order = match repeats {
+            0 => "rising in the order of the holds".to_owned(),
+            repeats => format!("{repeats} of them not above all before"),
+        };
+        screen.line(format_args!("tokens   {order}"));
         screen.line(format_args!("wait     {mean} on average, {longest} at most"));
     }
 
@@ -137,6 +146,10 @@ impl Report {
         if overlaps > 0 {
             faults.push(format!("{} overlapped with an earlier one", count(overlaps, "hold")));
         }
+        let repeats = repeats(&self.course.holds);
+        if repeats > 0 {
+            faults.push(format!("{} did not rise", count(repeats, "fencing token")));
+        }
         let made = self.course.holds.len() as u64;
         if made != self.expected {
             faults.push(format!("{made} of {} were made", count(self.expected, "increment")));
@@ -161,6 +174,19 @@ fn overlaps(holds: &[Hold]) -> usize {
     overlaps
 }
 
+/// How many holds have a fencing token that is not above those of all earlier holds.
+fn repeats(holds: &[Hold]) -> usize {
+    let mut sorted: Vec<&Hold> = holds.iter().collect();
+    sorted.sort_by_key(|hold| hold.start);
+    let mut largest = 0;
+    let mut repeats = 0;
+    for hold in sorted {
+        repeats += usize::from(hold.token <= largest);
+        largest = largest.max(hold.token);
+    }
+    repeats
+}
+
 #[cfg(test)]
 mod tests {
     use redlock::Instant;
@@ -172,7 +198,18 @@ mod tests {
             waited: Duration::ZERO,
             start: Instant::from_nanos(start),
             end: Instant::from_nanos(end),
+            token: start + 1,
         })
+    }
+
+    #[test]
+    fn tokens_must_rise_in_the_order_of_the_holds_not_of_the_lines() {
+        let mut holds = holds([(20, 30), (0, 10), (10, 20)]);
+        assert_eq!(repeats(&holds), 0);
+        holds[0].token = 11;
+        assert_eq!(repeats(&holds), 1, "a token that stands still");
+        holds[2].token = 0;
+        assert_eq!(repeats(&holds), 1, "no token at all");
     }
 
     #[test]

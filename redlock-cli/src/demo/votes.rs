@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redlock::LockName;
 use redlock::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
+    Released, Reply,
 };
 
 /// The answers of one node to acquire requests.
@@ -72,12 +73,20 @@ impl Node for CountedNode {
         self.inner().extend(request)
     }
 
+    fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
+        self.inner().raise(request)
+    }
+
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
         self.inner().release(request)
     }
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         self.inner().inspect(name)
+    }
+
+    fn clock(&self) -> Option<u64> {
+        self.node.clock()
     }
 }
 

@@ -74,10 +74,9 @@ pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, Conf
     if let Some(entry) = table.get("fencingRetention") {
         settings.fencing = Some(at_least_1ms(&entry, "")?);
     }
-    if let Some(entry) = table.get("fencing") {
-        if !entry.boolean()? {
-            settings.fencing = None;
-        }
+    let fencing = table.get("fencing").map(|entry| entry.boolean()).transpose()?;
+    if fencing == Some(false) {
+        settings.fencing = None;
     }
     Ok(settings)
 }

@@ -23,11 +23,11 @@ pub(crate) async fn locks(fleet: &RedisFleet) -> Locks {
 pub(crate) async fn assert_nothing_is_left(locks: &Locks, fleet: &RedisFleet) {
     let report = locks.shutdown(Duration::from_secs(60)).await;
     assert_eq!((report.open_guards, report.unsettled), (0, 0));
-    assert_eq!(keys(fleet), 0, "{:?}", fleet.all_keys());
+    assert_eq!(keys(fleet), 0, "{:?}", fleet.lock_keys());
 }
 
 pub(crate) fn keys(fleet: &RedisFleet) -> usize {
-    fleet.all_keys().unwrap().iter().map(Vec::len).sum()
+    fleet.lock_keys().unwrap().iter().map(Vec::len).sum()
 }
 
 /// The token that most servers hold under a key.

@@ -190,8 +190,8 @@ async fn an_extension_never_makes_a_key_that_is_gone() {
     remove(1);
     let error = guard.extend().await.unwrap_err();
     assert!(matches!(error, ExtendError::Lost(LostReason::Missing)), "{error}");
-    assert_eq!(fleet.server(0).keys().unwrap(), Vec::<String>::new());
-    assert_eq!(fleet.server(1).keys().unwrap(), Vec::<String>::new());
+    assert_eq!(fleet.server(0).lock_keys().unwrap(), Vec::<String>::new());
+    assert_eq!(fleet.server(1).lock_keys().unwrap(), Vec::<String>::new());
     drop(guard);
     assert_nothing_is_left(&locks, &fleet).await;
 }

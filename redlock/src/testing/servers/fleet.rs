@@ -52,6 +52,14 @@ impl RedisFleet {
         self.servers.iter()
     }
 
+    /// The keys of locks on each server, sorted.
+    ///
+    /// # Errors
+    /// As [`RedisServer::lock_keys`].
+    pub fn lock_keys(&self) -> Result<Vec<Vec<String>>, ServerError> {
+        self.iter().map(RedisServer::lock_keys).collect()
+    }
+
     /// The keys of each server, sorted.
     ///
     /// # Errors

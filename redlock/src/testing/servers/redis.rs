@@ -170,6 +170,16 @@ impl RedisServer {
         }
     }
 
+    /// The keys of locks that somebody holds: all but the library's own, which hold counters.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn lock_keys(&self) -> Result<Vec<String>, ServerError> {
+        let mut keys = self.keys()?;
+        keys.retain(|key| !key.starts_with("#redlock:"));
+        Ok(keys)
+    }
+
     /// The names of all keys, sorted.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ impl Node for SkewedNode {
     }
 
     fn clock(&self) -> Option<u64> {
-        self.node.clock()
+        self.sampled().at(self.executor.now(Some(self.client)))
     }
 }
 
