@@ -69,7 +69,8 @@ pub(crate) fn keep_for(counter: u64, now: u64, ttl: Duration, retention: Duratio
     ttl.saturating_add(retention).saturating_add(lead(counter, now))
 }
 
-/// How long it takes until even the least hint that the node follows is above the counter.
+/// How long it takes from `now` until even the least hint that the node follows is above the counter.
+#[cfg(feature = "memory")]
 fn lead(counter: u64, now: u64) -> Duration {
     Duration::from_micros(counter.saturating_add(LARGEST_LEAD).saturating_sub(now))
 }
