@@ -172,6 +172,29 @@ impl Lock {
         }
     }
 
+    /// Acquires several locks of one [`Locks`](crate::Locks), all or nothing; each name once, whatever order they are given in.
+    ///
+    /// Everybody takes them in the order of their names, so that two callers never wait for each other in a circle. What is
+    /// held already is renewed while the next one is waited for. The limits of each lock hold for its own acquisition.
+    ///
+    /// Cancel safe, as [`acquire`](Lock::acquire): of a dropped future nothing stays held.
+    ///
+    /// # Errors
+    /// The first error of [`acquire`](Lock::acquire); all that was acquired before is released in the background.
+    pub async fn acquire_all(locks: impl IntoIterator<Item = Self>) -> Result<Vec<LockGuard>, AcquireError> {
+        let mut named = Vec::new();
+        for lock in locks {
+            named.push((lock.checked()?.0, lock));
+        }
+        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        named.dedup_by(|(later, _), (first, _)| later == first);
+        let mut guards = Vec::with_capacity(named.len());
+        for (_, lock) in &named {
+            guards.push(lock.acquire().await?);
+        }
+        Ok(guards)
+    }
+
     fn checked(&self) -> Result<(LockName, Ttl), AcquireError> {
         let name = self.name.clone()?;
         let ttl = Ttl::new(self.ttl)?;

@@ -7,7 +7,7 @@ use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
 use redlock::testing::faulty::{Fault, FaultyNode};
 use redlock::testing::virtual_env::VirtualEnv;
-use redlock::{AcquireError, LockName, LockState, Locks, LostReason, NodeVote};
+use redlock::{AcquireError, Lock, LockName, LockState, Locks, LostReason, NodeVote};
 
 struct World {
     sim: VirtualEnv,
@@ -136,4 +136,43 @@ fn a_majority_that_is_silent_is_told_also_when_the_others_refuse() {
     let AcquireError::Unavailable { nodes, .. } = &error else { panic!("{error}") };
     assert!(nodes.iter().take(2).all(|node| matches!(node.vote, NodeVote::Refused(_))), "{error}");
     assert!(nodes.iter().skip(2).all(|node| matches!(node.vote, NodeVote::Failed(_))), "{error}");
+}
+
+#[test]
+fn several_locks_are_acquired_in_one_order_so_that_nobody_waits_in_a_circle() {
+    let world = World::new(3);
+    let clients = [world.locks(), world.locks()];
+    let orders = [["a", "b", "a"], ["b", "a", "b"]];
+    let turns = std::cell::Cell::new(0);
+    let tasks = clients.iter().zip(orders).map(|(locks, names)| {
+        let turns = &turns;
+        async move {
+            for _ in 0..20 {
+                let guards = Lock::acquire_all(names.map(|name| locks.lock(name))).await.unwrap();
+                assert_eq!(
+                    guards.iter().map(|guard| guard.name().to_string()).collect::<Vec<_>>(),
+                    ["a", "b"]
+                );
+                turns.set(turns.get() + 1);
+            }
+        }
+    });
+    world.sim.block_on(futures::future::join_all(tasks));
+    assert_eq!(turns.get(), 40);
+}
+
+#[test]
+fn several_locks_are_acquired_all_or_nothing() {
+    let world = World::new(3);
+    let (locks, other) = (world.locks(), world.locks());
+    let guard = world.sim.block_on(other.lock("b").acquire()).unwrap();
+    let wanted = ["a", "b"].map(|name| locks.lock(name).wait_at_most(Duration::from_millis(50)));
+    let error = world.sim.block_on(Lock::acquire_all(wanted)).unwrap_err();
+    assert!(matches!(error, AcquireError::Busy { .. }), "{error}");
+    world.sim.advance(Duration::from_millis(1));
+    assert_eq!((world.holders("a"), world.holders("b")), (0, 3));
+    drop(guard);
+    let bad = [locks.lock("c"), locks.lock("")];
+    assert!(matches!(world.sim.block_on(Lock::acquire_all(bad)), Err(AcquireError::InvalidName(_))));
+    assert_eq!(world.holders("c"), 0);
 }
