@@ -116,6 +116,19 @@ fn try_lock_lets_the_loser_give_up() {
 }
 
 #[test]
+fn fenced_resource_refuses_the_write_of_a_holder_that_woke_too_late() {
+    let ran = run(env!("CARGO_BIN_EXE_fenced_resource"));
+    ran.prints(&[
+        "first: holds the lock",
+        "second: holds the lock",
+        "second: has written",
+        "first: wakes",
+        "account: refused token",
+        "account: paid by the second",
+    ]);
+}
+
+#[test]
 fn run_with_cancellation_cancels_the_work_when_the_servers_crash() {
     let ran = run(env!("CARGO_BIN_EXE_run_with_cancellation"));
     ran.prints(&["step 3,", "three of five servers crash", "cleaning up", "lost: its validity ended"]);

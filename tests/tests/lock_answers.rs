@@ -10,9 +10,10 @@ use futures::FutureExt;
 use futures::future::select;
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
-use redlock::testing::faulty::{Fault, FaultyNode};
+use redlock::node::{AcquireRequest, Effect, Fence, Node, NodeErrorKind, ReleaseRequest};
+use redlock::testing::faulty::{Fault, FaultyNode, Op};
 use redlock::testing::virtual_env::VirtualEnv;
-use redlock::{AcquireError, Instant, LockGuard, LockState, Locks};
+use redlock::{AcquireError, Instant, LockGuard, LockName, LockState, Locks, NodeVote, OwnerToken, Ttl};
 
 #[test]
 fn a_wait_limit_in_the_middle_of_a_round_does_not_make_a_busy_lock_unavailable() {
@@ -33,6 +34,42 @@ fn a_wait_limit_in_the_middle_of_a_round_does_not_make_a_busy_lock_unavailable()
             assert!(sim.now().saturating_since(started) <= limit);
         }
     });
+}
+
+#[test]
+fn an_acquisition_that_cannot_settle_its_token_names_the_nodes_that_do_not_store_it() {
+    let sim = VirtualEnv::new(1);
+    let env: Arc<dyn Env> = sim.env();
+    let nodes: Vec<_> =
+        (0..3).map(|node| MemoryNode::new(format!("node-{node}"), Arc::clone(&env))).collect();
+    let links = nodes.iter().map(|node| FaultyNode::new(Arc::clone(node) as Arc<dyn Node>, Arc::clone(&env)));
+    let (name, owner) = (LockName::new("a").unwrap(), OwnerToken::from_bytes([1; OwnerToken::BYTES]));
+    sim.block_on(async {
+        // The first node has counted further than the others.
+        let ttl = Ttl::new(Duration::from_secs(1)).unwrap();
+        let mut request = AcquireRequest::new(name.clone(), owner, ttl, sim.now());
+        request.fence = Some(Fence::new(u64::MAX, 1, Duration::from_secs(1)));
+        Arc::clone(&nodes[0]).acquire(request).await.unwrap();
+        Arc::clone(&nodes[0]).release(ReleaseRequest::new(name.clone(), owner, None)).await.unwrap();
+
+        let mut builder = Locks::builder().env(Arc::clone(&env));
+        for link in links {
+            link.set_for(Op::Raise, Fault::fail(NodeErrorKind::Denied, Effect::None));
+            builder = builder.node(link);
+        }
+        let locks = builder.build().await.unwrap();
+        let error = locks.lock("a").retries(0).acquire().await.unwrap_err();
+        let AcquireError::Unavailable { nodes, .. } = &error else { panic!("{error}") };
+        assert!(matches!(nodes[0].vote, NodeVote::Granted), "{error}");
+        for node in &nodes[1..] {
+            assert!(
+                matches!(&node.vote, NodeVote::Failed(why) if why.kind == NodeErrorKind::Denied),
+                "{error}"
+            );
+        }
+        locks.shutdown(Duration::from_secs(1)).await;
+    });
+    assert!(nodes.iter().all(|node| !node.is_held_by_anyone(&name)));
 }
 
 #[test]

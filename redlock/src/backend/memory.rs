@@ -58,8 +58,8 @@ impl MemoryNode {
         Self::start(address.into(), env, Default::default())
     }
 
-    /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check` and
-    /// `never_shorten` are its own.
+    /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check`,
+    /// `never_shorten`, `fence_clamp` and `fence_once` are its own.
     #[cfg(feature = "testing")]
     pub fn with_protections(
         address: impl Into<String>,
@@ -77,6 +77,12 @@ impl MemoryNode {
     #[cfg(feature = "testing")]
     pub fn crash_losing_memory(&self) {
         *self.lock() = Table::new();
+    }
+
+    /// Forgets where a name's fencing counter stands, and nothing else.
+    #[cfg(feature = "testing")]
+    pub fn forget_counter(&self, name: &LockName) {
+        self.lock().counters.remove(name);
     }
 
     /// The number of entries, also of those that have expired and were not swept yet.
@@ -122,7 +128,8 @@ impl MemoryNode {
             None => Grant::default(),
             Some(fence) => {
                 let counter = table.counter(&request.name, now);
-                let next = if is_again {
+                // A counter that was lost under its lock is begun anew.
+                let next = if is_again && counter > 0 {
                     Some(counter)
                 } else {
                     next_counter(counter, &fence, micros(now), &self.protections)

@@ -192,8 +192,11 @@ impl Node for RedisNode {
             let session = self.session()?;
             let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
             let fence = request.fence.map(|fence| {
-                let keep = millis(request.ttl.get().saturating_add(fence.retention));
-                [keep, number(fence.hint.min(FencingToken::MAX)), number(fence.span.max(1))]
+                [
+                    keep(request.ttl, fence.retention),
+                    number(fence.hint.min(FencingToken::MAX)),
+                    number(fence.span.max(1)),
+                ]
             });
             let arguments = vote.into_iter().chain(fence.into_iter().flatten());
             let meaning = if request.fence.is_some() { Answer::fenced_vote } else { Answer::vote };
@@ -266,7 +269,13 @@ fn number(value: u64) -> Value {
 
 /// For how long a counter is kept, and its least value.
 fn raise(ttl: Ttl, raise: &Raise) -> [Value; 2] {
-    [millis(ttl.get().saturating_add(raise.retention)), number(raise.to.min(FencingToken::MAX))]
+    [keep(ttl, raise.retention), number(raise.to.min(FencingToken::MAX))]
+}
+
+/// For how long a counter is kept, in milliseconds: at most what a server takes as a TTL.
+fn keep(ttl: Ttl, retention: Duration) -> Value {
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+    millis(ttl.get().saturating_add(retention).min(LONGEST))
 }
 
 /// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a

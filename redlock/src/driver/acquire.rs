@@ -94,7 +94,7 @@ impl Driver {
         while let Some(Some((node, event))) = flight.next().now_or_never() {
             count(&mut round, &mut votes, node, event);
         }
-        let situation = situation(&round, &votes, self.quorum.size());
+        let situation = situation(&votes, self.quorum.size());
         // Dropping the flight releases what was granted or may yet be.
         drop(flight);
         let cut_short = deadline < patience;
@@ -103,9 +103,14 @@ impl Driver {
 }
 
 fn count(round: &mut Round, votes: &mut [NodeVote], node: usize, event: Event) {
-    if let Event::Voted(answer) = event {
-        round.record(node, vote_of(&answer));
-        votes[node] = report_of(answer);
+    match event {
+        Event::Voted(answer) => {
+            round.record(node, vote_of(&answer));
+            votes[node] = report_of(answer);
+        }
+        Event::Raised(Ok(Reply::Granted(_))) => {}
+        // A node that granted and does not store the token is of no use.
+        Event::Raised(answer) => votes[node] = report_of(answer),
     }
 }
 
@@ -131,12 +136,16 @@ pub(super) fn report_of(answer: Result<Reply, NodeError>) -> NodeVote {
 }
 
 /// Why a round failed, from what the nodes said.
-fn situation(round: &Round, votes: &[NodeVote], quorum: usize) -> Situation {
-    let silent = round.count(Vote::Unknown);
-    if silent > votes.len() - quorum {
+fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
+    let says_nothing = |vote: &&NodeVote| match vote {
+        NodeVote::Failed(_) => true,
+        NodeVote::Refused(refusal) => refusal.reason == RefusalReason::Stale,
+        NodeVote::Granted | NodeVote::Pending => false,
+    };
+    if votes.iter().filter(says_nothing).count() > votes.len() - quorum {
         return Situation::Unreachable;
     }
-    if round.count(Vote::Granted) > 0 {
+    if votes.iter().any(|vote| matches!(vote, NodeVote::Granted)) {
         return Situation::Split;
     }
     // The lock is worth another try when a quorum of nodes may be free: the quorum-th shortest remainder.

@@ -16,7 +16,8 @@ pub struct Fence {
     pub hint: u64,
     /// How many tokens to take, at least 1; the counter then stands at the last of them.
     pub span: u64,
-    /// For how long a counter is kept beyond the TTL that was asked for, and beyond its lead over the node's time.
+    /// For how long a counter is kept beyond the TTL that was asked for, and beyond the time at which no hint can fall
+    /// behind it: its lead over the node's time, and a second.
     pub retention: Duration,
 }
 
@@ -65,7 +66,13 @@ pub(crate) fn next_counter(counter: u64, fence: &Fence, now: u64, protections: &
 /// For how long a counter must be kept so that a later one, which follows the node's time, is greater.
 #[cfg(feature = "memory")]
 pub(crate) fn keep_for(counter: u64, now: u64, ttl: Duration, retention: Duration) -> Duration {
-    ttl.saturating_add(retention).saturating_add(Duration::from_micros(counter.saturating_sub(now)))
+    ttl.saturating_add(retention).saturating_add(lead(counter, now))
+}
+
+/// How long it takes from `now` until even the least hint that the node follows is above the counter.
+#[cfg(feature = "memory")]
+fn lead(counter: u64, now: u64) -> Duration {
+    Duration::from_micros(counter.saturating_add(LARGEST_LEAD).saturating_sub(now))
 }
 
 #[cfg(all(test, feature = "memory"))]
@@ -106,7 +113,18 @@ mod tests {
     #[test]
     fn a_counter_ahead_of_the_nodes_time_is_kept_for_that_long_too() {
         let (ttl, retention) = (Duration::from_secs(10), Duration::from_secs(600));
-        assert_eq!(keep_for(NOW - 1, NOW, ttl, retention), ttl + retention);
-        assert_eq!(keep_for(NOW + 2_000_000, NOW, ttl, retention), Duration::from_secs(612));
+        assert_eq!(keep_for(NOW - LARGEST_LEAD, NOW, ttl, retention), ttl + retention);
+        assert_eq!(keep_for(NOW + 2_000_000, NOW, ttl, retention), Duration::from_secs(613));
+    }
+
+    #[test]
+    fn a_counter_that_has_expired_is_followed_by_a_greater_one() {
+        for ahead in [0, LARGEST_LEAD, 3_600_000_000] {
+            let counter = NOW + ahead;
+            let kept = keep_for(counter, NOW, Duration::from_millis(10), Duration::ZERO);
+            let expired = NOW + u64::try_from(kept.as_micros()).unwrap();
+            let late = Fence::new(0, 1, Duration::ZERO);
+            assert!(next_counter(0, &late, expired, &Default::default()) > Some(counter));
+        }
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // Clippy's allowance for tests does not reach their helpers.
 
 mod acquiring;
+mod fencing;
 mod holding;
 mod releasing;
 mod world;
@@ -58,6 +59,22 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "a holder believes in its lock although a majority has told it otherwise",
         holding::believed_against_the_majority,
     ),
+    (
+        "fence_quorum",
+        "a later holder that meets other nodes has no greater fencing token",
+        fencing::token_of_a_minority,
+    ),
+    (
+        "fence_clamp",
+        "one client with a wrong hint pushes the tokens an hour ahead of the time",
+        fencing::token_far_ahead_of_the_nodes_time,
+    ),
+    (
+        "fence_extend",
+        "nodes that lose their counters while a lock is held give the next holder a lower token",
+        fencing::token_forgotten_by_one_node_after_the_other,
+    ),
+    ("fence_once", "a request that arrives twice counts twice", fencing::counted_twice),
 ];
 
 #[test]

@@ -37,14 +37,16 @@ const STALE: &str = "if now>tonumber(ARGV[3]) then return {3,now} end";
 const PROLONG: &str = "local p=redis.call('PTTL',KEYS[1]) \
     if p>=0 and p<tonumber(ARGV[2]) then redis.call('PEXPIRE',KEYS[1],ARGV[2]) end";
 const PROLONG_OR_SHORTEN: &str = "redis.call('PEXPIRE',KEYS[1],ARGV[2])";
-/// The fencing counter of KEYS[2], 0 if there is none.
-const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0)";
+/// The fencing counter of KEYS[2], 0 if there is none. What is no whole number up to 2^53 (NaN neither) was not written here.
+const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0) \
+    if not c or c<0 or c>=9007199254740992 or c%1~=0 then \
+    return redis.error_reply('WRONGTYPE the fencing counter is no whole number below 2^53; delete '..KEYS[2]) end";
 /// Where the counter goes for the hint ARGV[5] and the span ARGV[6], as `node::fence::next_counter` has it.
 const NEXT: &str = "local n=math.max(c+ARGV[6],hint+ARGV[6]-1)";
 const CLAMPED: &str = "local hint=math.min(math.max(tonumber(ARGV[5]),now-1000000),now+1000000)";
 const UNCLAMPED: &str = "local hint=tonumber(ARGV[5])";
-/// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds beyond its lead over the server's clock.
-const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',ARGV[4]+math.max(0,math.ceil((c-now)/1000)))";
+/// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds more than `node::fence::lead` says.
+const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',ARGV[4]+math.max(0,math.ceil((c-now)/1000)+1000))";
 const HELD_BY_ANOTHER: &str = "return {1,now,redis.call('PTTL',KEYS[1])}";
 
 impl Script {
@@ -69,7 +71,9 @@ impl Script {
         let stale = if protections.stale_deadline() { STALE } else { "" };
         let prolong = if protections.never_shorten() { PROLONG } else { PROLONG_OR_SHORTEN };
         let clamp = if protections.fence_clamp() { CLAMPED } else { UNCLAMPED };
-        let again = if protections.fence_once() { "" } else { "c=n" };
+        // A counter that was lost under its lock is begun anew.
+        let again =
+            if protections.fence_once() { "if c==0 then c=math.min(n,9007199254740991) end" } else { "c=n" };
         let body = match self {
             Self::Acquire => format!(
                 "{stale} if not ARGV[4] then \

@@ -176,7 +176,8 @@ impl RedisServer {
     /// As [`command`](Self::command).
     pub fn lock_keys(&self) -> Result<Vec<String>, ServerError> {
         let mut keys = self.keys()?;
-        keys.retain(|key| !key.starts_with("#redlock:"));
+        // A lock whose own key would begin so is kept under `#redlock:esc:`.
+        keys.retain(|key| !key.starts_with("#redlock:") || key.starts_with("#redlock:esc:"));
         Ok(keys)
     }
 
