@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::env::Env;
@@ -68,20 +69,21 @@ impl Driver {
 
     /// Runs a task to its end in the background, and counts it until then.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let running = Running::new(&self.background);
-        self.env.spawn(Box::pin(async move {
-            task.await;
-            drop(running);
-        }));
+        self.env.spawn(self.counted(task));
     }
 
     /// The same for a task that nobody is in a hurry for: it begins a moment later, together with others.
     fn adopt(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.adoption.adopt(self.counted(task));
+    }
+
+    /// The task, counted from now on until it has ended or was dropped.
+    fn counted(&self, task: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, ()> {
         let running = Running::new(&self.background);
-        self.adoption.adopt(Box::pin(async move {
+        Box::pin(async move {
             task.await;
             drop(running);
-        }));
+        })
     }
 
     /// Runs a task that lasts as long as its owner, and so is never waited for.

@@ -168,7 +168,7 @@ impl Ttl {
 
     /// The TTL in whole milliseconds, rounded up: a node holds *at least* this long.
     pub fn as_millis_up(self) -> u64 {
-        u64::try_from(self.0.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        millis_up(self.0)
     }
 }
 
@@ -221,6 +221,11 @@ impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", Duration::from_nanos(self.0))
     }
+}
+
+/// Whole milliseconds, rounded up.
+pub(crate) fn millis_up(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -100,7 +100,7 @@ impl Lock {
         };
         let mut earlier: Option<RoundFailure> = None;
         loop {
-            let mut failure = match tries.once(give_up_at).await? {
+            let mut failure = match tries.once().await? {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
             };
@@ -108,7 +108,7 @@ impl Lock {
                 // It says little about the nodes; the round before it says more.
                 failure = earlier.take().unwrap_or(failure);
             }
-            if !tries.pause(turn.as_ref(), failure.situation, give_up_at).await {
+            if !tries.pause(turn.as_ref(), failure.situation).await {
                 return Err(tries.error(started, failure));
             }
             earlier = Some(failure);
@@ -128,7 +128,7 @@ impl Lock {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
         let mut tries = Tries::new(self, name, ttl, None);
-        match tries.once(None).await? {
+        match tries.once().await? {
             Ok(guard) => Ok(Some(guard)),
             Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(started, failure)),
             Err(_) => Ok(None),
@@ -228,16 +228,12 @@ impl<'a> Tries<'a> {
     }
 
     /// One round.
-    async fn once(
-        &mut self,
-        give_up_at: Option<Instant>,
-    ) -> Result<Result<LockGuard, RoundFailure>, AcquireError> {
+    async fn once(&mut self) -> Result<Result<LockGuard, RoundFailure>, AcquireError> {
         let core = &self.lock.core;
         if core.is_closed() {
             return Err(AcquireError::ShutDown);
         }
         self.made = self.made.saturating_add(1);
-        self.attempt.give_up_at = give_up_at;
         let held = match core.driver.acquire(self.attempt.clone()).await? {
             Ok(held) => held,
             Err(failure) => {
@@ -252,12 +248,7 @@ impl<'a> Tries<'a> {
     }
 
     /// Pauses before the next attempt, or until the lock is released in this process; `false` if there is to be none.
-    async fn pause(
-        &mut self,
-        turn: Option<&Turn<'_>>,
-        situation: Situation,
-        give_up_at: Option<Instant>,
-    ) -> bool {
+    async fn pause(&mut self, turn: Option<&Turn<'_>>, situation: Situation) -> bool {
         if self.lock.max_retries.is_some_and(|retries| self.made > retries) {
             return false;
         }
@@ -269,7 +260,7 @@ impl<'a> Tries<'a> {
                 None => std::future::pending().await,
             }
         };
-        match give_up_at.filter(|limit| *limit <= until) {
+        match self.attempt.give_up_at.filter(|limit| *limit <= until) {
             None => {
                 self.before(until, released).await;
                 true

@@ -1,6 +1,6 @@
 //! The `bench` command: what is compared, how it is measured, and how it is reported.
 //!
-//! A new benchmark is a file with an `Args` struct and a `run` function, and a line in `src/bin/bench.rs`.
+//! A new benchmark is a file with a `run` function, and a line in `src/bin/bench.rs`.
 //! A new thing to measure is a [`contender::Contender`].
 
 pub mod bare_fred;

@@ -32,7 +32,7 @@ use reply::{Answer, Nonsense};
 use scripts::Script;
 
 use crate::env::Env;
-use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl};
+use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
 use crate::node::{
     AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
@@ -124,12 +124,29 @@ impl RedisNode {
         Ok((result, clock))
     }
 
+    /// Runs a script that votes, with what it is to do with the fencing counter.
+    async fn vote<const N: usize>(
+        &self,
+        script: Script,
+        name: &LockName,
+        token: &OwnerToken,
+        ttl: Ttl,
+        deadline: Instant,
+        fence: Option<[Value; N]>,
+    ) -> Result<Reply, NodeError> {
+        let session = self.session()?;
+        let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
+        let arguments = [owner(token), millis(ttl.get()), self.deadline(deadline)?];
+        let arguments = arguments.into_iter().chain(fence.into_iter().flatten());
+        Ok(self.run(&session, script, name, arguments, meaning).await?.0)
+    }
+
     /// `at` in the server's time, in microseconds.
     fn deadline(&self, at: Instant) -> Result<Value, NodeError> {
         // The clock is read before a connection is used, so that this does not fail where there is one.
         let deadline = self.times().deadline(at);
         let deadline = deadline.ok_or_else(|| self.not_connected("the server's clock is not known yet"))?;
-        Ok(i64::try_from(deadline).unwrap_or(i64::MAX).into())
+        Ok(number(deadline))
     }
 
     fn times(&self) -> std::sync::MutexGuard<'_, NodeClock> {
@@ -189,38 +206,27 @@ impl Node for RedisNode {
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let session = self.session()?;
-            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
-            let fence = request.fence.map(|fence| {
-                [
-                    keep(request.ttl, fence.retention),
-                    number(fence.hint.min(FencingToken::MAX)),
-                    number(fence.span.max(1)),
-                ]
+            let AcquireRequest { name, owner, ttl, deadline, fence } = request;
+            let fence = fence.map(|fence| {
+                let hint = number(fence.hint.min(FencingToken::MAX));
+                [keep(ttl, fence.retention), hint, number(fence.span.max(1))]
             });
-            let arguments = vote.into_iter().chain(fence.into_iter().flatten());
-            let meaning = if request.fence.is_some() { Answer::fenced_vote } else { Answer::vote };
-            Ok(self.run(&session, Script::Acquire, &request.name, arguments, meaning).await?.0)
+            self.vote(Script::Acquire, &name, &owner, ttl, deadline, fence).await
         })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let session = self.session()?;
-            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
-            let fence = request.fence.map(|fence| raise(request.ttl, &fence));
-            let arguments = vote.into_iter().chain(fence.into_iter().flatten());
-            let meaning = if request.fence.is_some() { Answer::fenced_vote } else { Answer::vote };
-            Ok(self.run(&session, Script::Extend, &request.name, arguments, meaning).await?.0)
+            let ExtendRequest { name, owner, ttl, deadline, fence } = request;
+            let fence = fence.map(|fence| raise(ttl, &fence));
+            self.vote(Script::Extend, &name, &owner, ttl, deadline, fence).await
         })
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let session = self.session()?;
-            let vote = [owner(&request.owner), millis(request.ttl.get()), self.deadline(request.deadline)?];
-            let arguments = vote.into_iter().chain(raise(request.ttl, &request.fence));
-            Ok(self.run(&session, Script::Raise, &request.name, arguments, Answer::fenced_vote).await?.0)
+            let RaiseRequest { name, owner, ttl, deadline, fence } = request;
+            self.vote(Script::Raise, &name, &owner, ttl, deadline, Some(raise(ttl, &fence))).await
         })
     }
 
@@ -258,9 +264,9 @@ fn owner(owner: &OwnerToken) -> Value {
     owner.to_hex().into()
 }
 
-/// Whole milliseconds, rounded up: a node keeps a key *at least* this long.
+/// Rounded up: a node keeps a key *at least* this long.
 fn millis(duration: Duration) -> Value {
-    i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX).into()
+    number(millis_up(duration))
 }
 
 fn number(value: u64) -> Value {

@@ -29,7 +29,7 @@ impl Driver {
     pub(crate) async fn release(self: &Arc<Self>, owned: &Arc<Owned>) -> ReleaseResult {
         let mut tally = ReleaseTally::new(self.quorum);
         let mut votes = vec![NodeVote::Refused(Refusal::new(RefusalReason::Missing, None)); self.nodes.len()];
-        let (mut flight, asked) = Releasing::send(self, owned, true);
+        let (mut flight, asked) = Releasing::send(self, owned);
         for (node, vote) in votes.iter_mut().enumerate() {
             // A node that is certain to hold nothing is not asked.
             if asked.contains(&node) {
@@ -136,8 +136,8 @@ struct Releasing<'a> {
 }
 
 impl<'a> Releasing<'a> {
-    fn send(driver: &'a Arc<Driver>, owned: &'a Arc<Owned>, behind_awaited: bool) -> (Self, Vec<usize>) {
-        let (requests, asked) = driver.send_releases(owned, behind_awaited);
+    fn send(driver: &'a Arc<Driver>, owned: &'a Arc<Owned>) -> (Self, Vec<usize>) {
+        let (requests, asked) = driver.send_releases(owned, true);
         (Self { driver, owned, requests: Some(requests) }, asked)
     }
 

@@ -3,29 +3,18 @@
 use redlock::testing::servers::RedisFleet;
 
 use super::{
-    Result, bare_fred, machine,
+    Result, bare_fred,
     place::{Caller, Io},
     starvation,
     yardstick::{self, Effort, Entry},
 };
 
-/// Options of `bench io-thread`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    effort: Effort,
-}
-
 /// Measures, and prints to stdout.
 ///
 /// # Errors
 /// A server that does not start or answer.
-pub fn run(args: &Args) -> Result<()> {
-    println!("{}", machine::description()?);
-    for &nodes in &args.effort.nodes {
-        let fleet = RedisFleet::start(nodes.into())?;
-        println!("{}", yardstick::measure(entries(), &fleet.urls(), &args.effort)?);
-    }
+pub fn run(effort: &Effort) -> Result<()> {
+    yardstick::on_fleets(entries, effort)?;
     println!("{}", starvation::measure(&RedisFleet::start(5)?.urls())?);
     Ok(())
 }

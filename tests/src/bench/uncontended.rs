@@ -1,32 +1,18 @@
 //! Acquire and release when nobody else wants the lock, beside bare fred doing the same commands on the same
 //! arrangement of threads and waiting for the same number of replies.
 
-use redlock::testing::servers::RedisFleet;
-
 use super::{
-    Result, bare_fred, machine, ours,
+    Result, bare_fred, ours,
     place::{Caller, Io},
     yardstick::{self, Effort, Entry},
 };
-
-/// Options of `bench uncontended`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    effort: Effort,
-}
 
 /// Measures, and prints to stdout.
 ///
 /// # Errors
 /// A server that does not start or answer.
-pub fn run(args: &Args) -> Result<()> {
-    println!("{}", machine::description()?);
-    for &nodes in &args.effort.nodes {
-        let fleet = RedisFleet::start(nodes.into())?;
-        println!("{}", yardstick::measure(entries(), &fleet.urls(), &args.effort)?);
-    }
-    Ok(())
+pub fn run(effort: &Effort) -> Result<()> {
+    yardstick::on_fleets(entries, effort)
 }
 
 /// The library does its I/O on a thread of its own; bare fred is measured on the same arrangement of threads, and for

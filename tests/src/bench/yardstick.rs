@@ -4,10 +4,12 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use redlock::testing::servers::RedisFleet;
 
 use super::{
     Result,
     contender::{Connect, Contender},
+    machine,
     place::{Caller, Io, Place},
     stats::{self, Ratio},
     table::Table,
@@ -67,6 +69,19 @@ struct Stage {
     contender: Arc<dyn Contender>,
     place: Place,
     blocks: Vec<Block>,
+}
+
+/// Measures `entries` on fleets of every size asked for, and prints to stdout.
+///
+/// # Errors
+/// A server that does not start, or the first one of a contender.
+pub fn on_fleets(entries: fn() -> Vec<Entry>, effort: &Effort) -> Result<()> {
+    println!("{}", machine::description()?);
+    for &nodes in &effort.nodes {
+        let fleet = RedisFleet::start(nodes.into())?;
+        println!("{}", measure(entries(), &fleet.urls(), effort)?);
+    }
+    Ok(())
 }
 
 /// Measures `entries` on the nodes at `urls` for each number of tasks; prints progress to stderr.

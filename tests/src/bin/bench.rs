@@ -1,7 +1,7 @@
 //! Measures the lock and what it stands on, on real servers: `cargo run --release -p redlock-tests --bin bench`.
 
 use clap::{Parser, Subcommand};
-use redlock_tests::bench::{Result, io_thread, uncontended};
+use redlock_tests::bench::{Result, io_thread, uncontended, yardstick::Effort};
 
 /// Measures on redis-servers that it starts itself on loopback; tables go to stdout, progress to stderr
 #[derive(Parser)]
@@ -13,14 +13,14 @@ struct Command {
 #[derive(Subcommand)]
 enum What {
     /// Bare fred on the caller's runtime against fred on a thread of its own
-    IoThread(io_thread::Args),
+    IoThread(Effort),
     /// Acquire and release of free locks
-    Uncontended(uncontended::Args),
+    Uncontended(Effort),
 }
 
 fn main() -> Result<()> {
     match Command::parse().what {
-        What::IoThread(args) => io_thread::run(&args),
-        What::Uncontended(args) => uncontended::run(&args),
+        What::IoThread(effort) => io_thread::run(&effort),
+        What::Uncontended(effort) => uncontended::run(&effort),
     }
 }
