@@ -74,6 +74,8 @@ protections! {
     extend_in_time,
     /// A majority that says the lock is somebody else's ends it at once.
     lost_on_majority,
+    /// A loss by expiry is reported a moment before the validity ends.
+    lost_ahead,
     /// A lock is held only when a quorum of nodes stores its fencing token, or a greater one.
     fence_quorum,
     /// A node follows a client's hint no further than a second from its own time.

@@ -60,6 +60,11 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         holding::believed_against_the_majority,
     ),
     (
+        "lost_ahead",
+        "a holder is told of its loss only when its validity has ended",
+        holding::told_when_it_was_over,
+    ),
+    (
         "fence_quorum",
         "a later holder that meets other nodes has no greater fencing token",
         fencing::token_of_a_minority,
