@@ -3,21 +3,26 @@
 //! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use futures::executor::block_on;
 use redlock::backend::redis::RedisConfig;
+use redlock::node::Node;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{Locks, LocksBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a test waits for what must happen. A machine that is busy with other tests is slow.
 pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the `holder` program waits for a node when it asks for many locks.
+pub const ASK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A TTL that no test outlives: a key that goes away was released, and did not expire.
 pub const LONG: Duration = Duration::from_secs(300);
@@ -83,6 +88,12 @@ pub fn is_paused(server: &RedisServer) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
 }
 
+/// Whether the node says at once that it has no connection.
+pub fn is_disconnected(node: &Arc<dyn Node>) -> bool {
+    // An answer that is there at once: the server need not be asked.
+    matches!(Arc::clone(node).probe().now_or_never(), Some(Err(_)))
+}
+
 /// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
 pub struct Lateness {
     stop: Arc<AtomicBool>,
@@ -140,6 +151,12 @@ impl HolderProcess {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Writes a line to it; does not wait until it is read.
+    pub fn say(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Stops it (SIGSTOP), or lets it go on (SIGCONT).
