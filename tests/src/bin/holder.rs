@@ -99,19 +99,20 @@ fn act(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Looks until it is not valid. Prints when the last look began that said so, when the one after it, and the end of the
-/// validity, in nanoseconds.
+/// Looks until it is not valid. Prints when the last look began that said so, when the one after it ended, and when the
+/// validity did, in nanoseconds.
 fn watch(held: &Held) {
     println!("watching");
     let mut last = Instant::from_nanos(0);
-    let first_other = loop {
+    loop {
         let began = Instant::now();
         if !held.is_valid() {
-            break began;
+            break;
         }
         last = began;
         thread::yield_now();
-    };
+    }
+    let first_other = Instant::now();
     println!("{} {} {}", last.as_nanos(), first_other.as_nanos(), held.valid_until().as_nanos());
 }
 

@@ -1,0 +1,92 @@
+//! The holder's whole process stands still (SIGSTOP) past the end of its validity: nothing in it can tell it. What holds then.
+
+use futures::executor::block_on;
+use redlock::LockGuard;
+use redlock::testing::servers::RedisFleet;
+use redlock_tests::support::{HolderProcess, LIMIT, assert_no_key_is_left, connect};
+use rustix::process::Signal;
+
+/// What the lock protects: it refuses whoever comes later than a later holder.
+#[derive(Debug, Default)]
+struct Resource {
+    /// The greatest token seen.
+    token: u64,
+    writes: Vec<u64>,
+}
+
+impl Resource {
+    /// Says whether the write was accepted.
+    fn write(&mut self, token: u64) -> bool {
+        if token < self.token {
+            return false;
+        }
+        self.token = token;
+        self.writes.push(token);
+        true
+    }
+}
+
+/// A process that holds the lock `a` for a second unless it is renewed, and its token.
+fn holder(fleet: &RedisFleet) -> (HolderProcess, u64) {
+    let mut holder = HolderProcess::start(env!("CARGO_BIN_EXE_holder"), &["act", "a", "1000"], fleet);
+    let line = holder.line();
+    let token = line.strip_prefix("held ").unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
+    (holder, token)
+}
+
+/// Has another get the lock, which takes until the keys of a holder that stands still have expired.
+fn successor(fleet: &RedisFleet) -> LockGuard {
+    block_on(connect(fleet).lock("a").wait_at_most(LIMIT).acquire()).unwrap()
+}
+
+#[test]
+fn a_process_that_goes_on_finds_its_lock_invalid_at_the_first_look() {
+    let fleet = RedisFleet::start(5).unwrap();
+    let (mut holder, _) = holder(&fleet);
+    holder.say("watch");
+    assert_eq!(holder.line(), "watching");
+    holder.signal(Signal::STOP);
+    let guard = successor(&fleet);
+    let others = guard.acquired_at();
+    holder.signal(Signal::CONT);
+
+    let line = holder.line();
+    let nanos: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+    let [last_valid, first_other, valid_until] = nanos[..] else { panic!("{line:?}") };
+    assert!(last_valid < valid_until, "a look after the end of the validity said that it is valid");
+    assert!(valid_until <= others.as_nanos(), "another got it within the validity");
+    // It stood still inside of a look or between two; the first that read the clock after it says so.
+    assert!(first_other >= others.as_nanos(), "it did not stand still");
+    holder.say("look");
+    assert_eq!(holder.line(), "not valid");
+    block_on(guard.release()).unwrap();
+    assert_no_key_is_left(&fleet);
+}
+
+#[test]
+fn a_write_between_a_look_and_the_next_is_refused_by_a_resource_that_compares_tokens() {
+    let fleet = RedisFleet::start(5).unwrap();
+    let mut resource = Resource::default();
+    let (mut holder, token) = holder(&fleet);
+    // It looks, and stands still before it acts upon what it saw.
+    holder.say("look");
+    assert_eq!(holder.line(), "valid");
+    holder.signal(Signal::STOP);
+
+    let guard = successor(&fleet);
+    let greater = guard.fencing_token().unwrap().get();
+    assert!(resource.write(greater));
+    assert!(guard.is_valid());
+
+    holder.say("write");
+    holder.signal(Signal::CONT);
+    assert_eq!(holder.line(), format!("write {token}"), "nothing keeps it from writing");
+    assert!(!resource.write(token), "the late write must be refused");
+    holder.say("look");
+    assert_eq!(holder.line(), "not valid");
+
+    assert!(guard.is_valid() && resource.write(greater), "the successor is not disturbed");
+    assert_eq!(resource.writes, [greater, greater]);
+    block_on(guard.release()).unwrap();
+    assert_no_key_is_left(&fleet);
+}
