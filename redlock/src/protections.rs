@@ -74,7 +74,7 @@ protections! {
     extend_in_time,
     /// A majority that says the lock is somebody else's ends it at once.
     lost_on_majority,
-    /// A loss by expiry is reported a moment before the validity ends.
+    /// A loss by expiry is reported a moment before the validity ends, not at its end.
     lost_ahead,
     /// A lock is held only when a quorum of nodes stores its fencing token, or a greater one.
     fence_quorum,

@@ -1,10 +1,15 @@
-//! The holder's whole process stands still (SIGSTOP) past the end of its validity: nothing in it can tell it. What holds then.
+//! The holder's whole process stands still (SIGSTOP): nothing in it can tell it that time has passed. What holds then.
+
+use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::LockGuard;
+use redlock::testing::real_env;
 use redlock::testing::servers::RedisFleet;
+use redlock::{Instant, LockGuard};
 use redlock_tests::support::{HolderProcess, LIMIT, assert_no_key_is_left, connect};
 use rustix::process::Signal;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What the lock protects: it refuses whoever comes later than a later holder.
 #[derive(Debug, Default)]
@@ -26,9 +31,10 @@ impl Resource {
     }
 }
 
-/// A process that holds the lock `a` for a second unless it is renewed, and its token.
-fn holder(fleet: &RedisFleet) -> (HolderProcess, u64) {
-    let mut holder = HolderProcess::start(env!("CARGO_BIN_EXE_holder"), &["act", "a", "1000"], fleet);
+/// A process that holds the lock `a` with this TTL, and its token.
+fn holder(fleet: &RedisFleet, ttl: Duration) -> (HolderProcess, u64) {
+    let millis = ttl.as_millis().to_string();
+    let mut holder = HolderProcess::start(env!("CARGO_BIN_EXE_holder"), &["act", "a", &millis], fleet);
     let line = holder.line();
     let token = line.strip_prefix("held ").unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
     (holder, token)
@@ -42,7 +48,7 @@ fn successor(fleet: &RedisFleet) -> LockGuard {
 #[test]
 fn a_process_that_goes_on_finds_its_lock_invalid_at_the_first_look() {
     let fleet = RedisFleet::start(5).unwrap();
-    let (mut holder, _) = holder(&fleet);
+    let (mut holder, _) = holder(&fleet, SECOND);
     holder.say("watch");
     assert_eq!(holder.line(), "watching");
     holder.signal(Signal::STOP);
@@ -67,7 +73,7 @@ fn a_process_that_goes_on_finds_its_lock_invalid_at_the_first_look() {
 fn a_write_between_a_look_and_the_next_is_refused_by_a_resource_that_compares_tokens() {
     let fleet = RedisFleet::start(5).unwrap();
     let mut resource = Resource::default();
-    let (mut holder, token) = holder(&fleet);
+    let (mut holder, token) = holder(&fleet, SECOND);
     // It looks, and stands still before it acts upon what it saw.
     holder.say("look");
     assert_eq!(holder.line(), "valid");
@@ -89,4 +95,22 @@ fn a_write_between_a_look_and_the_next_is_refused_by_a_resource_that_compares_to
     assert_eq!(resource.writes, [greater, greater]);
     block_on(guard.release()).unwrap();
     assert_no_key_is_left(&fleet);
+}
+
+#[test]
+fn a_process_that_goes_on_within_its_validity_holds_the_lock_as_before() {
+    const TTL: Duration = Duration::from_secs(5);
+    let fleet = RedisFleet::start(5).unwrap();
+    let env = real_env().unwrap();
+    let wait = |time| block_on(env.sleep_until(Instant::now().saturating_add(time)));
+    let (mut holder, _) = holder(&fleet, TTL);
+    let held = Instant::now();
+    holder.signal(Signal::STOP);
+    // A renewal is due after a third of the TTL.
+    wait(TTL * 2 / 5);
+    holder.signal(Signal::CONT);
+    wait(held.saturating_add(TTL).saturating_since(Instant::now()));
+    holder.say("look");
+    assert_eq!(holder.line(), "valid", "it has been renewed");
+    assert!(block_on(connect(&fleet).lock("a").try_acquire()).unwrap().is_none());
 }

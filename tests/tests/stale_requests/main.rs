@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Clippy's allowance for tests does not reach their helpers.
 
 mod dead_client;
+mod in_time;
 mod one_node;
 mod one_node_releases;
 mod quorum;
