@@ -1,19 +1,23 @@
 //! Some of five servers stand still while a client acquires, extends and releases, and go on later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::join_all;
+use redlock::testing::real_env;
 use redlock::testing::servers::{RedisFleet, RedisServer};
-use redlock::{ExtendError, LockGuard, Locks, ReleaseError};
+use redlock::{ExtendError, Instant, LockGuard, Locks, ReleaseError};
 use redlock_tests::support::{
-    LONG, assert_no_key_is_left, builder, connect, eventually, is_disconnected, lock_keys, servers_with,
+    LIMIT, LONG, assert_no_key_is_left, builder, eventually, is_disconnected, lock_keys, servers_with,
 };
 
 use crate::Line;
 
 const LOCKS: usize = 20;
 const QUORUM: usize = 3;
+/// How long the client waits for a node.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 fn names(what: &str) -> Vec<String> {
     (0..LOCKS).map(|number| format!("{what}-{number}")).collect()
@@ -44,9 +48,13 @@ struct World {
 impl World {
     fn start() -> Self {
         let fleet = RedisFleet::start(5).unwrap();
-        let builder = builder(&fleet).node_timeout(std::time::Duration::from_millis(200));
-        let locks = block_on(builder.build()).unwrap();
+        let locks = block_on(builder(&fleet).node_timeout(PATIENCE).build()).unwrap();
         Self { fleet, locks }
+    }
+
+    /// Another client, which succeeds at the first attempt also on a machine that is busy.
+    fn another(&self) -> Locks {
+        block_on(builder(&self.fleet).node_timeout(LIMIT).build()).unwrap()
     }
 
     fn first(&self, count: usize) -> impl Iterator<Item = &RedisServer> {
@@ -57,7 +65,7 @@ impl World {
         self.first(count).for_each(|server| server.pause().unwrap());
     }
 
-    /// Lets the first `count` servers go on, once their connections are as they should be then.
+    /// Lets the first `count` servers go on, once their connections are as they should be.
     fn go_on(&self, count: usize, line: Line) {
         if let Line::GivenUp = line {
             eventually("the silent connections have been given up", || {
@@ -70,20 +78,27 @@ impl World {
     /// Nobody holds any lock: no server has a key, and somebody else gets every one of them at the first attempt.
     fn assert_all_are_free(&self, names: &[String]) {
         assert_no_key_is_left(&self.fleet);
-        drop(all(try_acquire(&connect(&self.fleet), names)));
+        drop(all(try_acquire(&self.another(), names)));
         assert_no_key_is_left(&self.fleet);
     }
+}
+
+/// Waits until no acquire may run any more that was sent at `asked`.
+fn until_too_late(asked: Instant) {
+    block_on(real_env().unwrap().sleep_until(asked.saturating_add(PATIENCE)));
 }
 
 fn acquisitions_leave_nothing(stopped: usize, line: Line) {
     let world = World::start();
     world.stop(stopped);
     let names = names("asked");
+    let asked = Instant::now();
     let held: Vec<_> = try_acquire(&world.locks, &names).into_iter().flatten().collect();
     assert_eq!(held.len(), if stopped < QUORUM { LOCKS } else { 0 });
     for guard in held {
         block_on(guard.release()).unwrap();
     }
+    until_too_late(asked);
     world.go_on(stopped, line);
     world.assert_all_are_free(&names);
 }
@@ -154,13 +169,15 @@ fn extensions_and_releases_leave_nothing_on_a_majority_whose_connections_were_gi
 /// Two servers stand still with the requests of one holder after the other in their queues.
 fn a_holder_keeps_what_it_has(line: Line) {
     let world = World::start();
-    let (second, third) = (connect(&world.fleet), connect(&world.fleet));
+    let (second, third) = (world.another(), world.another());
     let name = ["a".to_owned()];
     world.stop(2);
+    let asked = Instant::now();
     let mut first = all(try_acquire(&world.locks, &name));
     let earlier = first[0].fencing_token();
     block_on(first.remove(0).release()).unwrap();
     let guard = all(try_acquire(&second, &name)).remove(0);
+    until_too_late(asked);
     world.go_on(2, line);
 
     // Whatever the two run now: a majority keeps the key of the holder, who extends it to all that have it.
