@@ -32,14 +32,15 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
+/// Locks on these servers with a TTL that no test outlives, and patience with slow servers. Without the restart guard: its
+/// quarantines are as long as the TTL; tests of what it is for switch it on.
 pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
     builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
 }
 
 /// As [`builder`], with keys that begin with this prefix.
 pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
-    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    let builder = Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(500));
     fleet.urls().iter().fold(builder, |builder, url| {
         let config = RedisConfig::from_url(url).unwrap().prefix(prefix);
         builder.redis(config.connect_timeout(Duration::from_secs(3)))

@@ -35,7 +35,11 @@ fn main() -> Result<()> {
 }
 
 fn connect(urls: Vec<String>) -> Result<blocking::Locks> {
-    Ok(Locks::builder().nodes(urls).node_timeout(Duration::from_millis(500)).build_blocking()?)
+    Ok(Locks::builder()
+        .restart_guard(false)
+        .nodes(urls)
+        .node_timeout(Duration::from_millis(500))
+        .build_blocking()?)
 }
 
 fn hold(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {

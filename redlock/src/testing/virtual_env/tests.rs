@@ -269,6 +269,8 @@ fn a_clients_deadlines_reach_a_node_in_the_nodes_own_time() {
     let memory = MemoryNode::new("memory", sim.env());
     let node = client.reach(memory);
     sim.advance(100 * SECOND);
+    // Its answers show the node's clock.
+    sim.block_on(node.clone().probe()).unwrap();
     let name = LockName::new("x").unwrap();
     let owner = OwnerToken::from_bytes([1; OwnerToken::BYTES]);
     let ask = |deadline| {
