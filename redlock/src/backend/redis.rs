@@ -127,7 +127,8 @@ impl RedisNode {
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
         if let Some(text) = reply::error(&frame) {
-            if text.starts_with("NOSCRIPT") {
+            // Another process, or one that has become a replica.
+            if text.starts_with("NOSCRIPT") || text.starts_with("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
             return Err(refused_by_server(&self.address, script.name(), &text));

@@ -100,7 +100,7 @@ impl Memory {
     pub(super) fn guard(&self) -> Guard<'_> {
         match self {
             Self::Unguarded => Guard::Off,
-            Self::Unmarked { .. } => Guard::Unmarked,
+            Self::Unmarked { there, .. } => Guard::Unmarked { there },
             Self::Marked { there, text, .. } => {
                 Guard::Marked { text: there, until: text.marker.until, floor: text.marker.floor }
             }

@@ -42,11 +42,15 @@ pub(super) fn tail(durable: bool, process: &str, history: &str) -> String {
     format!("{durable} {process} {history}")
 }
 
+/// Whether a text may become part of a script.
+pub(super) fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || b" -".contains(&byte);
+    text.len() <= LONGEST && text.bytes().all(plain)
+}
+
 /// Reads a marker. What is not exactly one is none: something else has written the key.
 pub(super) fn parse(text: &str) -> Option<Text> {
-    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || b" -".contains(&byte);
-    // It becomes part of a script.
-    if text.len() > LONGEST || !text.bytes().all(plain) {
+    if !is_plain(text) {
         return None;
     }
     let fields: Vec<&str> = text.split(' ').collect();

@@ -9,7 +9,7 @@ use fred::types::Value;
 use super::connection::{Connection, Wish};
 use super::failure::Failure;
 use super::identity::Server;
-use super::link::{self, Memory, Session, Shared};
+use super::link::{self, Link, Memory, Session, Shared};
 use super::marker::{self, Text};
 use super::reply::Answer;
 use super::scripts::Script;
@@ -127,12 +127,21 @@ impl RedisNode {
         }
     }
 
-    /// Asks for the connection to be set up anew, and waits until it was.
+    /// Has the connection be set up anew, and waits until it has seen the change.
     async fn set_up_again(&self, session: &Arc<Session>) {
         let mut link = self.shared.link.subscribe();
-        session.connection.ask(Wish::SetUp);
-        // The sender lives in `self`, so that this cannot fail.
-        let _ = link.wait_for(|link| !matches!(link, link::Link::Up(now) if Arc::ptr_eq(now, session))).await;
+        let mut seen = Arc::clone(session);
+        // A setting up that was under way may have read the marker before it was changed.
+        for _ in 0..3 {
+            session.connection.ask(Wish::SetUp);
+            let is_new = |link: &Link| !matches!(link, Link::Up(now) if Arc::ptr_eq(now, &seen));
+            // The sender lives in `self`, so that this cannot fail.
+            let Ok(Link::Up(now)) = link.wait_for(is_new).await.map(|link| link.clone()) else { return };
+            if now.memory != session.memory {
+                return;
+            }
+            seen = now;
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 
 use fred::bytes_utils::Str;
 
-use super::keys;
+use super::{keys, marker};
 use crate::protections::Protections;
 
 /// What the scripts of one connection expect of the server's memory.
@@ -21,8 +21,8 @@ use crate::protections::Protections;
 pub(super) enum Guard<'a> {
     /// Nothing: the restart guard is off.
     Off,
-    /// There is no marker of its present memory: it gives nothing.
-    Unmarked,
+    /// There is no marker of its present memory, but this text: it gives nothing.
+    Unmarked { there: &'a str },
     /// This marker, a text of [`super::marker`]. Before `until`, and without a floor for its counters, it gives nothing new.
     Marked { text: &'a str, until: u64, floor: Option<u64> },
 }
@@ -141,7 +141,7 @@ impl Script {
                      return {{2,now,-1,c}}"
                 )
             }
-            Self::Look => format!("{marked} {}", guard.ceiling()),
+            Self::Look => format!("{} {}", guard.is_unchanged(), guard.ceiling()),
             Self::Mark => MARK.to_owned(),
         };
         format!("-- redlock {run_id}\n{CLOCK} {body}")
@@ -165,11 +165,24 @@ impl Guard<'_> {
         }
         match self {
             Self::Off => String::new(),
-            Self::Unmarked => "do return {6,now} end".to_owned(),
+            Self::Unmarked { .. } => "do return {6,now} end".to_owned(),
             Self::Marked { text, .. } => {
                 format!("if redis.call('GET','{}')~='{text}' then return {{6,now}} end", keys::MARKER)
             }
         }
+    }
+
+    /// Says whether the key of the marker is as it was when the connection was set up.
+    fn is_unchanged(self) -> String {
+        let there = match self {
+            Self::Off => return String::new(),
+            Self::Unmarked { there } => there,
+            Self::Marked { text, .. } => text,
+        };
+        if !marker::is_plain(there) {
+            return "do return {6,now} end".to_owned();
+        }
+        format!("if (redis.call('GET','{}') or '')~='{there}' then return {{6,now}} end", keys::MARKER)
     }
 
     /// Gives nothing new in quarantine.
@@ -206,7 +219,7 @@ impl Guard<'_> {
     fn ceiling(self) -> String {
         let floor = match self {
             Self::Off => return "return {0,now}".to_owned(),
-            Self::Unmarked => 0,
+            Self::Unmarked { .. } => 0,
             Self::Marked { floor, .. } => floor.unwrap_or(0),
         };
         format!(
