@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used)] // Clippy's allowance for tests does not reach their helpers.
 
+mod machine_sleep;
 mod server_clock;
