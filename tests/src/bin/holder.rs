@@ -30,8 +30,8 @@ enum What {
     /// Acquires a lock and works under it until it is lost; says how its clocks stand
     ///
     /// Prints "held", CLOCK_BOOTTIME, the library's clock, CLOCK_BOOTTIME again, CLOCK_MONOTONIC. For each line of stdin: "look",
-    /// whether the lock is valid, the library's clock before that; and, from the work, "step". At the end "lost", the
-    /// library's clock, and until when the lock was valid. All clocks are in nanoseconds.
+    /// whether the lock is valid, the library's clock before that; and, from the work, "step". When it is lost "lost", the
+    /// library's clock, and until when the lock was valid. All clocks are in nanoseconds. It ends with stdin.
     Work {
         name: String,
         ttl_millis: u64,
@@ -88,7 +88,10 @@ async fn work(name: &str, ttl: Duration, no_renewal: bool, urls: Vec<String>) ->
         (Err(RunError::Lost(_)), Some(held)) => println!("lost {now} {}", held.valid_until().as_nanos()),
         (other, _) => println!("{other:?}"),
     }
-    Ok(())
+    // Looks are answered until stdin ends, and this program with it.
+    loop {
+        thread::park();
+    }
 }
 
 /// Work without an end; a thread reads stdin, and looks at the lock on its own.

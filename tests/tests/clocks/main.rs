@@ -4,3 +4,5 @@
 
 mod machine_sleep;
 mod server_clock;
+mod stopped_holder;
+mod time_namespace;
