@@ -98,9 +98,9 @@ async fn work(name: &str, ttl: Duration, no_renewal: bool, urls: Vec<String>) ->
 async fn steps(held: Held) {
     println!(
         "held {} {} {} {}",
-        nanos_of(ClockId::Boottime),
+        nanos_of(SUSPEND_AWARE),
         Instant::now().as_nanos(),
-        nanos_of(ClockId::Boottime),
+        nanos_of(SUSPEND_AWARE),
         nanos_of(ClockId::Monotonic)
     );
     let (sender, mut lines) = mpsc::unbounded();
@@ -118,6 +118,11 @@ async fn steps(held: Held) {
         println!("step");
     }
 }
+
+#[cfg(target_os = "linux")]
+const SUSPEND_AWARE: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SUSPEND_AWARE: ClockId = ClockId::Monotonic;
 
 fn nanos_of(clock: ClockId) -> i64 {
     let time = clock_gettime(clock);
