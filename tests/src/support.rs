@@ -3,7 +3,7 @@
 //! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,8 +80,13 @@ pub fn servers_with(fleet: &RedisFleet, key: &str) -> usize {
 pub fn is_paused(server: &RedisServer) -> bool {
     let Some(pid) = server.pid() else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The state comes behind the name, which is in parentheses.
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    state_of(&stat) == Some('T')
+}
+
+/// The state in a `stat` file of proc(5).
+fn state_of(stat: &str) -> Option<char> {
+    // It comes behind the name, which is in parentheses.
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
@@ -124,14 +129,14 @@ pub struct HolderProcess {
 impl HolderProcess {
     /// Starts the program, which the test knows as `env!("CARGO_BIN_EXE_holder")`.
     pub fn start(program: &str, arguments: &[&str], fleet: &RedisFleet) -> Self {
+        Self::spawn(Command::new(program).args(arguments), fleet)
+    }
+
+    /// Starts the program by a command of one's own, which lacks the servers alone.
+    pub fn spawn(command: &mut Command, fleet: &RedisFleet) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child = Command::new(program)
-            .args(arguments)
-            .args(fleet.urls())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.args(fleet.urls()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
@@ -141,6 +146,22 @@ impl HolderProcess {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Writes a line to its stdin; the line stays in the pipe while it stands still.
+    pub fn ask(&mut self) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "go").unwrap();
+    }
+
+    /// Waits until each of its threads waits for something: it is in the middle of nothing.
+    pub fn wait_until_idle(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        eventually("every thread of the holder waits", || {
+            fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                state_of(&stat) == Some('S')
+            })
+        });
     }
 
     /// Stops it (SIGSTOP), or lets it go on (SIGCONT).
