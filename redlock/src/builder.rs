@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::driver::Driver;
-use crate::env::{Env, RealEnv};
+use crate::env::{Env, RealEnv, jitter};
+use crate::fleet::Fleet;
 use crate::id::{InvalidTtl, Ttl};
 use crate::locks::Locks;
 use crate::node::{Identity, Node, NodeError};
@@ -187,6 +188,24 @@ impl LocksBuilder {
         self
     }
 
+    /// Whether nodes are kept from granting while they may have forgotten locks that are still held (restarted, flushed, promoted)
+    /// and while their clocks cannot be trusted: yes by default. All clients of a name must agree on it.
+    ///
+    /// A node with a new memory grants nothing new for [`max_ttl`](LocksBuilder::max_ttl) and its drift; the nodes of a new fleet
+    /// too, once, unless the operator says that nobody holds a lock: [`init`](LocksBuilder::init).
+    pub fn restart_guard(mut self, on: bool) -> Self {
+        self.settings.restart_guard = on;
+        self
+    }
+
+    /// Whether the [restart guard](LocksBuilder::restart_guard) takes a Redis that has `appendfsync always` before and after a
+    /// restart for one that has forgotten nothing: no by default. Only for nodes without replicas, on disks that keep what they
+    /// have confirmed.
+    pub fn trust_aof(mut self, on: bool) -> Self {
+        self.settings.trust_aof = on;
+        self
+    }
+
     /// Runs on another clock, timer, random source and executor: the simulation's.
     #[cfg(feature = "testing")]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
@@ -212,6 +231,44 @@ impl LocksBuilder {
     /// # Errors
     /// [`BuildError`] says which setting or node, and what was expected.
     pub async fn build(self) -> Result<Locks, BuildError> {
+        let (driver, settings) = self.connect().await?;
+        if let Some(fleet) = &driver.fleet {
+            fleet.look(&driver, None).await;
+            let nodes = fleet.misfits(&driver);
+            if !nodes.is_empty() {
+                return Err(BuildError::Misconfigured { nodes });
+            }
+        }
+        Ok(Locks::start(driver, settings))
+    }
+
+    /// As [`build`](LocksBuilder::build), on the operator's word that **no client holds a lock** on these nodes: their quarantines
+    /// end at once, whatever they have forgotten, and they form a new fleet with these settings. For new fleets, and after
+    /// a change of `maxExpiration` or of the nodes with every client stopped. Said while somebody holds a lock, another may
+    /// get it too.
+    ///
+    /// Not cancel safe: of a dropped future some nodes may be initialised. It can be repeated.
+    ///
+    /// # Errors
+    /// As [`build`](LocksBuilder::build); besides [`BuildError::InitIncomplete`] unless every node has answered.
+    pub async fn init(self) -> Result<Locks, BuildError> {
+        let (driver, settings) = self.connect().await?;
+        if let Some(fleet) = &driver.fleet {
+            let patience = Duration::from_secs(5);
+            let mut nodes = driver.unreachable(patience).await;
+            if nodes.is_empty() {
+                nodes = fleet.init(&driver, patience).await;
+            }
+            if !nodes.is_empty() {
+                return Err(BuildError::InitIncomplete { nodes });
+            }
+            fleet.look(&driver, None).await;
+        }
+        Ok(Locks::start(driver, settings))
+    }
+
+    /// Checks the settings and connects.
+    async fn connect(&self) -> Result<(Arc<Driver>, Settings), BuildError> {
         let settings = self.checked_settings()?;
         let nodes = self.nodes.len();
         let quorum = match self.quorum {
@@ -222,12 +279,16 @@ impl LocksBuilder {
             Some(env) => Arc::clone(env),
             None => Arc::new(RealEnv::start().map_err(|error| BuildError::Threads(Arc::new(error)))?),
         };
-        let nodes = self.start_nodes(&env)?;
+        let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
         let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
         self.judge(quorum, &nodes, answers)?;
-        let driver = Driver::new(env, nodes, quorum, settings.drift_factor, self.protections);
-        Ok(Locks::start(driver, settings))
+        let drift = settings.drift_factor;
+        let fleet = settings.restart_guard.then(|| {
+            let ttls = (settings.ttl, settings.max_ttl);
+            Arc::new(Fleet::new(quorum, ttls, drift, self.protections, jitter(&*env)))
+        });
+        Ok((Driver::new(env, nodes, quorum, drift, self.protections, fleet), settings))
     }
 
     /// As [`build`](LocksBuilder::build), for code without an async runtime.
@@ -236,6 +297,14 @@ impl LocksBuilder {
     /// As there.
     pub fn build_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
         Ok(futures::executor::block_on(self.build())?.blocking())
+    }
+
+    /// As [`init`](LocksBuilder::init), for code without an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn init_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
+        Ok(futures::executor::block_on(self.init())?.blocking())
     }
 
     fn checked_settings(&self) -> Result<Settings, BuildError> {
@@ -257,7 +326,7 @@ impl LocksBuilder {
         not(any(feature = "redis", feature = "memory")),
         expect(unused_variables, reason = "nodes that are ready need no environment")
     )]
-    fn start_nodes(&self, env: &Arc<dyn Env>) -> Result<Vec<Arc<dyn Node>>, BuildError> {
+    fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for source in &self.nodes {
             nodes.push(match source {
@@ -268,10 +337,12 @@ impl LocksBuilder {
                     if let Some(prefix) = &self.prefix {
                         config = config.prefix(prefix.clone());
                     }
-                    RedisNode::start(config, Arc::clone(env), self.protections)?
+                    RedisNode::start(guarded(config, settings), Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "redis")]
-                Source::Redis(config) => RedisNode::start(config.clone(), Arc::clone(env), self.protections)?,
+                Source::Redis(config) => {
+                    RedisNode::start(guarded(config.clone(), settings), Arc::clone(env), self.protections)?
+                }
                 #[cfg(feature = "memory")]
                 Source::Memory => {
                     MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)
@@ -323,6 +394,12 @@ impl fmt::Debug for LocksBuilder {
         // Addresses may contain passwords.
         f.debug_struct("LocksBuilder").field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
+}
+
+/// With the guard of this `Locks`.
+#[cfg(feature = "redis")]
+fn guarded(config: RedisConfig, settings: &Settings) -> RedisConfig {
+    config.restart_guard(settings.restart_guard).trust_aof(settings.trust_aof)
 }
 
 fn at_least_a_millisecond(key: &'static str, value: Option<Duration>) -> Result<(), BuildError> {
@@ -415,6 +492,12 @@ pub enum BuildError {
         /// How many are needed.
         quorum: Quorum,
         /// Those that did not answer, each with its reason.
+        nodes: Vec<NodeError>,
+    },
+    /// [`init`](LocksBuilder::init) did not reach every node, or could not change its marker. Repeat it when they are all there.
+    #[error("not every node was initialised; repeat it when all of them can be reached: {}", list(nodes))]
+    InitIncomplete {
+        /// Those that were not, each with its reason.
         nodes: Vec<NodeError>,
     },
     /// The library's threads could not be started.

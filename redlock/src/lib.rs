@@ -147,6 +147,7 @@ pub mod testing;
 mod builder;
 mod driver;
 mod error;
+mod fleet;
 mod guard;
 mod id;
 mod lease;

@@ -82,6 +82,10 @@ impl Locks {
 
     pub(crate) fn start(driver: Arc<Driver>, settings: Settings) -> Self {
         let renewal = Renewal::start(&driver);
+        if let Some(fleet) = &driver.fleet {
+            let guard = Arc::clone(fleet).run(Arc::clone(&driver), Arc::clone(&renewal));
+            driver.spawn_service(guard);
+        }
         let core =
             Core { driver, settings, renewal, queue: Queue::default(), closed: AtomicBool::new(false) };
         Self { core: Arc::new(core) }
@@ -123,5 +127,8 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.renewal.close();
+        if let Some(fleet) = &self.driver.fleet {
+            fleet.close();
+        }
     }
 }

@@ -84,4 +84,20 @@ protections! {
     fence_extend,
     /// A node that finds the request's own token does not count up again.
     fence_once,
+    /// A node whose marker is not the one that the client has judged grants nothing.
+    marker_check,
+    /// A node with a new memory grants nothing new until every lock that it may have forgotten has ended.
+    quarantine,
+    /// The quarantine counts from the making of the marker, not from the start of the process.
+    quarantine_from_marker,
+    /// A node that comes out of quarantine has its fencing counters begin above those of the others.
+    fence_floor,
+    /// An extension gives the lock back to a node that has lost its memory, or never voted.
+    restore,
+    /// A node that lost the key without losing its memory is not given it back.
+    restore_new_only,
+    /// A vote counts only while the node's clock is trusted.
+    clock_guard,
+    /// A quorum of clocks that jump together means that our own is wrong: what was held is lost.
+    own_clock,
 }

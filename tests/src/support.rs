@@ -37,14 +37,15 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
+/// Locks on these servers with a TTL that no test outlives, and patience with slow servers. Without the restart guard: its
+/// quarantines are as long as the TTL; tests of what it is for switch it on.
 pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
     builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
 }
 
 /// As [`builder`], with keys that begin with this prefix.
 pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
-    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    let builder = Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(500));
     fleet.urls().iter().fold(builder, |builder, url| {
         let config = RedisConfig::from_url(url).unwrap().prefix(prefix);
         builder.redis(config.connect_timeout(Duration::from_secs(3)))
@@ -84,8 +85,13 @@ pub fn servers_with(fleet: &RedisFleet, key: &str) -> usize {
 pub fn is_paused(server: &RedisServer) -> bool {
     let Some(pid) = server.pid() else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The state comes behind the name, which is in parentheses.
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    state_of(&stat) == Some('T')
+}
+
+/// The state in a `stat` file of proc(5).
+fn state_of(stat: &str) -> Option<char> {
+    // It comes behind the name, which is in parentheses.
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// Whether the node says at once that it has no connection.
@@ -134,14 +140,14 @@ pub struct HolderProcess {
 impl HolderProcess {
     /// Starts the program, which the test knows as `env!("CARGO_BIN_EXE_holder")`.
     pub fn start(program: &str, arguments: &[&str], fleet: &RedisFleet) -> Self {
+        Self::spawn(Command::new(program).args(arguments), fleet)
+    }
+
+    /// Starts the program by a command of one's own, which lacks the servers alone.
+    pub fn spawn(command: &mut Command, fleet: &RedisFleet) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child = Command::new(program)
-            .args(arguments)
-            .args(fleet.urls())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.args(fleet.urls()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
@@ -153,10 +159,26 @@ impl HolderProcess {
         line.trim_end().to_owned()
     }
 
-    /// Writes a line to it; does not wait until it is read.
+    /// Writes a line to its stdin; the line stays in the pipe while it stands still.
     pub fn say(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().unwrap();
-        input.write_all(format!("{line}\n").as_bytes()).unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Writes any line to its stdin.
+    pub fn ask(&mut self) {
+        self.say("go");
+    }
+
+    /// Waits until each of its threads waits for something: it is in the middle of nothing.
+    pub fn wait_until_idle(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        eventually("every thread of the holder waits", || {
+            fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                state_of(&stat) == Some('S')
+            })
+        });
     }
 
     /// Stops it (SIGSTOP), or lets it go on (SIGCONT).

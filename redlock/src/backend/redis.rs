@@ -10,6 +10,8 @@ mod failure;
 mod identity;
 mod keys;
 mod link;
+mod marker;
+mod marking;
 mod reply;
 mod scripts;
 #[cfg(feature = "tls")]
@@ -29,14 +31,14 @@ use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
 use reply::{Answer, Nonsense};
-use scripts::Script;
+use scripts::{Guard, Script};
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
-    RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest, Node,
+    NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 use crate::protections::Protections;
 
@@ -74,6 +76,7 @@ impl RedisNode {
             protections,
             env,
             clock: Mutex::new(NodeClock::default()),
+            judged: Mutex::new(Instant::from_nanos(0)),
             link: watch::Sender::new(Link::Starting),
         });
         let (stop, stopped) = oneshot::channel();
@@ -105,6 +108,17 @@ impl RedisNode {
         all.extend([session.hashes.of(script).clone().into(), 2.into()]);
         all.extend([main, auxiliary].map(|key| Value::from(key.into_boxed_slice())));
         all.extend(arguments);
+        self.call(session, script, all, meaning).await
+    }
+
+    /// Calls a script with its hash and all that follows.
+    async fn call<T>(
+        &self,
+        session: &Session,
+        script: Script,
+        all: Vec<Value>,
+        meaning: fn(Answer) -> Result<T, Nonsense>,
+    ) -> Result<(T, u64), NodeError> {
         let exchange = session.connection.call("EVALSHA", all).map_err(|_| self.overloaded())?;
         let sent = self.shared.env.now();
         let frame = match exchange.await {
@@ -113,15 +127,20 @@ impl RedisNode {
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
         if let Some(text) = reply::error(&frame) {
-            if text.starts_with("NOSCRIPT") {
+            // Another process, or one that has become a replica.
+            if text.starts_with("NOSCRIPT") || text.starts_with("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
             return Err(refused_by_server(&self.address, script.name(), &text));
         }
-        let understood = Answer::read(&frame).and_then(|answer| Ok((meaning(answer)?, answer.clock)));
-        let (result, clock) = understood.map_err(|why| self.nonsense(session, script, &why))?;
-        self.shared.sample(clock, sent);
-        Ok((result, clock))
+        let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
+        self.shared.sample(answer.clock, sent);
+        if answer.is_unmarked() {
+            session.connection.ask(Wish::SetUp);
+            return Err(self.unmarked());
+        }
+        let result = meaning(answer).map_err(|why| self.nonsense(session, script, &why))?;
+        Ok((result, answer.clock))
     }
 
     /// Runs a script that votes, with what it is to do with the fencing counter.
@@ -138,7 +157,8 @@ impl RedisNode {
         let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
         let arguments = [owner(token), millis(ttl.get()), self.deadline(deadline)?];
         let arguments = arguments.into_iter().chain(fence.into_iter().flatten());
-        Ok(self.run(&session, script, name, arguments, meaning).await?.0)
+        let reply = self.run(&session, script, name, arguments, meaning).await?.0;
+        Ok(in_memory(reply, &session))
     }
 
     /// `at` in the server's time, in microseconds.
@@ -161,6 +181,12 @@ impl RedisNode {
     fn disconnected(&self, why: &str) -> NodeError {
         let detail = format!("the connection ended before the answer: {why}");
         NodeError::with_unknown_effect(&self.address, NodeErrorKind::Disconnected, detail)
+    }
+
+    /// It has done nothing.
+    fn unmarked(&self) -> NodeError {
+        let detail = "the server's memory is not the one that was judged; it is being judged anew";
+        NodeError::without_effect(&self.address, NodeErrorKind::NotReady, detail)
     }
 
     fn overloaded(&self) -> NodeError {
@@ -188,16 +214,7 @@ impl Node for RedisNode {
             // The sender lives in `self`, so that this cannot fail.
             let known = link.wait_for(|link| !matches!(link, Link::Starting)).await.map(|link| link.clone());
             match known {
-                Ok(Link::Up(session)) => match link::judge(&session.connection).await {
-                    Ok(server) => {
-                        // Something between us and the servers has changed the process behind the address.
-                        if server != session.server {
-                            session.connection.ask(Wish::SetUp);
-                        }
-                        Ok(server.identity())
-                    }
-                    Err(failure) => Err(failure.without_effect(&self.address)),
-                },
+                Ok(Link::Up(session)) => self.look(&session).await,
                 Ok(Link::Down(failure)) => Err(failure.without_effect(&self.address)),
                 Ok(Link::Starting) | Err(_) => Err(self.not_connected("the node has been dropped")),
             }
@@ -217,9 +234,14 @@ impl Node for RedisNode {
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let ExtendRequest { name, owner, ttl, deadline, fence } = request;
-            let fence = fence.map(|fence| raise(ttl, &fence));
-            self.vote(Script::Extend, &name, &owner, ttl, deadline, fence).await
+            let ExtendRequest { name, owner: token, ttl, deadline, fence, restore } = request;
+            let session = self.session()?;
+            let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
+            let fence = fence.map_or_else(|| ["".into(), "".into()], |fence| raise(ttl, &fence));
+            let arguments = [owner(&token), millis(ttl.get()), self.deadline(deadline)?].into_iter();
+            let arguments = arguments.chain(fence).chain(restore.then(|| "1".into()));
+            let reply = self.run(&session, Script::Extend, &name, arguments, meaning).await?.0;
+            Ok(in_memory(reply, &session))
         })
     }
 
@@ -249,14 +271,34 @@ impl Node for RedisNode {
         })
     }
 
-    fn clock(&self) -> Option<u64> {
-        self.times().at(self.shared.env.now())
+    fn clock(&self) -> Option<ClockReading> {
+        self.times().latest()
+    }
+
+    fn standing(&self) -> Standing {
+        self.session().map_or(Standing::Unknown, |session| session.standing())
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.session().ok()?.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(async move { self.change_marker(&request).await })
     }
 }
 
 impl fmt::Debug for RedisNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisNode").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Says which memory has granted: the one that the script was made for.
+fn in_memory(reply: Reply, session: &Session) -> Reply {
+    match reply {
+        Reply::Granted(grant) => Reply::Granted(grant.in_memory(session.incarnation())),
+        refused @ Reply::Refused(_) => refused,
     }
 }
 
@@ -286,11 +328,11 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 
 /// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a
 /// lock's own and one beside it; the arguments an owner, a TTL in milliseconds and a deadline in the server's
-/// microseconds. An answer that begins with 0 is a success.
+/// microseconds, to extend also two empty ones. An answer that begins with 0 is a success.
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
-        .map(|script| script.render("yardstick", &Protections::default()))
+        .map(|script| script.render("yardstick", Guard::Off, &Protections::default()))
 }
 
 #[cfg(feature = "tls")]

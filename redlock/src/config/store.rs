@@ -35,10 +35,20 @@ impl Backend {
     /// The keys of its table besides those that every table has.
     pub(super) const fn own_keys(self) -> &'static [&'static str] {
         match self {
-            Self::Redlock => &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile"],
-            Self::Redis => {
-                &["addrs", "db", "username", "password", "caFile", "certFile", "keyFile", "maxRetries"]
+            Self::Redlock => {
+                &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile", "trustAof"]
             }
+            Self::Redis => &[
+                "addrs",
+                "db",
+                "username",
+                "password",
+                "caFile",
+                "certFile",
+                "keyFile",
+                "maxRetries",
+                "trustAof",
+            ],
             Self::Memory => &[],
         }
     }

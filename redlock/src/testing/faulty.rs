@@ -16,8 +16,8 @@ use futures::future::{Either, pending, select};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
-    AcquireRequest, Effect, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
-    RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, Effect, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -43,6 +43,8 @@ pub struct FaultyNode {
 pub enum Op {
     /// [`Node::probe`]
     Probe,
+    /// [`Node::mark`].
+    Mark,
     /// [`Node::acquire`]
     Acquire,
     /// [`Node::extend`]
@@ -315,8 +317,20 @@ impl Node for FaultyNode {
         Box::pin(self.send(what, move |node| node.inspect(name.clone())))
     }
 
-    fn clock(&self) -> Option<u64> {
+    fn clock(&self) -> Option<ClockReading> {
         self.node.clock()
+    }
+
+    fn standing(&self) -> Standing {
+        self.node.standing()
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.node.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(self.send(Subject::new(Op::Mark, None, None), move |node| node.mark(request)))
     }
 }
 

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod clock;
 mod error;
 mod fleet;
 mod options;
@@ -25,6 +26,7 @@ mod program;
 mod redis;
 mod resp;
 
+pub use clock::ClockStep;
 pub use error::ServerError;
 pub use fleet::RedisFleet;
 pub use options::{RedisOptions, TlsFiles};

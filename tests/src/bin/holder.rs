@@ -8,11 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
 use futures::executor::block_on;
 use futures::future::join_all;
-use redlock::{Held, Instant, Locks, Protections, blocking};
+use redlock::{Held, Instant, Locks, Protections, RunError, blocking};
 use redlock_tests::bench::Result;
 use redlock_tests::support::{ASK_PATIENCE, LIMIT};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Acquires locks on Redis servers, as a test asks it to
 #[derive(Parser)]
@@ -35,8 +38,20 @@ enum What {
         urls: Vec<String>,
     },
     /// Acquires a lock, prints "held TOKEN", and does what stdin says: "look" prints whether it is valid, "write" prints
-    /// "write TOKEN", "watch" looks all the time, until it is not valid, and prints what it saw
+    /// "write TOKEN" without a look
     Act { name: String, ttl_millis: u64, urls: Vec<String> },
+    /// Acquires a lock and works under it until it is lost; says how its clocks stand
+    ///
+    /// Prints "held", CLOCK_BOOTTIME, the library's clock, CLOCK_BOOTTIME again, CLOCK_MONOTONIC. For each line of stdin: "look",
+    /// whether the lock is valid, the library's clock before that; and, from the work, "step". When it is lost "lost", the
+    /// library's clock, and until when the lock was valid. All clocks are in nanoseconds. It ends with stdin.
+    Work {
+        name: String,
+        ttl_millis: u64,
+        #[arg(long)]
+        no_renewal: bool,
+        urls: Vec<String>,
+    },
     /// Adds 1 to the number in a file so many times, each time under the lock; prints "done"
     Count { name: String, rounds: u32, file: PathBuf, urls: Vec<String> },
 }
@@ -46,12 +61,19 @@ fn main() -> Result<()> {
         What::Hold { name, ttl_millis, urls } => hold(&name, Duration::from_millis(ttl_millis), urls),
         What::Ask { without, names, prefix, urls } => ask(without, names, &prefix, urls),
         What::Act { name, ttl_millis, urls } => act(&name, Duration::from_millis(ttl_millis), urls),
+        What::Work { name, ttl_millis, no_renewal, urls } => {
+            block_on(work(&name, Duration::from_millis(ttl_millis), no_renewal, urls))
+        }
         What::Count { name, rounds, file, urls } => count(&name, rounds, &file, urls),
     }
 }
 
 fn connect(urls: Vec<String>) -> Result<blocking::Locks> {
-    Ok(Locks::builder().nodes(urls).node_timeout(Duration::from_millis(500)).build_blocking()?)
+    Ok(Locks::builder()
+        .restart_guard(false)
+        .nodes(urls)
+        .node_timeout(Duration::from_millis(500))
+        .build_blocking()?)
 }
 
 fn hold(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
@@ -72,8 +94,8 @@ fn ask(without: Option<String>, names: u32, prefix: &str, urls: Vec<String>) -> 
         Some(name) => Protections::without(&name).ok_or("no such safeguard")?,
         None => Protections::default(),
     };
-    let builder = Locks::builder().nodes(urls).ttl(Duration::from_secs(30)).protections(protections);
-    let locks = block_on(builder.node_timeout(ASK_PATIENCE).build())?;
+    let builder = Locks::builder().nodes(urls).restart_guard(false).protections(protections);
+    let locks = block_on(builder.ttl(Duration::from_secs(30)).node_timeout(ASK_PATIENCE).build())?;
     let locks: Vec<_> = (0..names).map(|number| locks.lock(format!("{prefix}-{number}"))).collect();
     println!("connected");
     io::stdin().read_line(&mut String::new())?;
@@ -92,28 +114,69 @@ fn act(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
         match order?.as_str() {
             "look" => println!("{}", if guard.is_valid() { "valid" } else { "not valid" }),
             "write" => println!("write {token}"),
-            "watch" => watch(&guard),
             order => return Err(format!("what is {order:?}?").into()),
         }
     }
     Ok(())
 }
 
-/// Looks until it is not valid. Prints when the last look began that said so, when the one after it ended, and when the
-/// validity did, in nanoseconds.
-fn watch(held: &Held) {
-    println!("watching");
-    let mut last = Instant::from_nanos(0);
-    loop {
-        let began = Instant::now();
-        if !held.is_valid() {
-            break;
-        }
-        last = began;
-        thread::yield_now();
+async fn work(name: &str, ttl: Duration, no_renewal: bool, urls: Vec<String>) -> Result<()> {
+    let locks = Locks::builder().nodes(urls).node_timeout(Duration::from_millis(500)).build().await?;
+    let mut lock = locks.lock(name).ttl(ttl);
+    if no_renewal {
+        lock = lock.renew_at_most(Duration::from_millis(1));
     }
-    let first_other = Instant::now();
-    println!("{} {} {}", last.as_nanos(), first_other.as_nanos(), held.valid_until().as_nanos());
+    let mut view = None;
+    let result = lock
+        .run(|held| {
+            view = Some(held.clone());
+            steps(held)
+        })
+        .await;
+    let now = Instant::now().as_nanos();
+    match (result, view) {
+        (Err(RunError::Lost(_)), Some(held)) => println!("lost {now} {}", held.valid_until().as_nanos()),
+        (other, _) => println!("{other:?}"),
+    }
+    // Looks are answered until stdin ends, and this program with it.
+    loop {
+        thread::park();
+    }
+}
+
+/// Work without an end; a thread reads stdin, and looks at the lock on its own.
+async fn steps(held: Held) {
+    println!(
+        "held {} {} {} {}",
+        nanos_of(SUSPEND_AWARE),
+        Instant::now().as_nanos(),
+        nanos_of(SUSPEND_AWARE),
+        nanos_of(ClockId::Monotonic)
+    );
+    let (sender, mut lines) = mpsc::unbounded();
+    thread::spawn(move || {
+        for _ in io::stdin().lines() {
+            let before = Instant::now().as_nanos();
+            println!("look {} {before}", held.is_valid());
+            // The work may have been cancelled.
+            let _ = sender.unbounded_send(());
+        }
+        // The test is over.
+        process::exit(0);
+    });
+    while lines.next().await.is_some() {
+        println!("step");
+    }
+}
+
+#[cfg(target_os = "linux")]
+const SUSPEND_AWARE: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SUSPEND_AWARE: ClockId = ClockId::Monotonic;
+
+fn nanos_of(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 fn count(name: &str, rounds: u32, file: &PathBuf, urls: Vec<String>) -> Result<()> {

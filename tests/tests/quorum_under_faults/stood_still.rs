@@ -1,15 +1,14 @@
-//! The holder's whole process stands still (SIGSTOP): nothing in it can tell it that time has passed. What holds then.
+//! The holder's whole process stands still (SIGSTOP): nothing in it can tell it that time has passed. What holds then; how it
+//! learns of a loss when it goes on is in `clocks/stopped_holder`.
 
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::Instant;
 use redlock::testing::real_env;
 use redlock::testing::servers::RedisFleet;
-use redlock::{Instant, LockGuard};
 use redlock_tests::support::{HolderProcess, LIMIT, assert_no_key_is_left, connect};
 use rustix::process::Signal;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// What the lock protects: it refuses whoever comes later than a later holder.
 #[derive(Debug, Default)]
@@ -40,46 +39,18 @@ fn holder(fleet: &RedisFleet, ttl: Duration) -> (HolderProcess, u64) {
     (holder, token)
 }
 
-/// Has another get the lock, which takes until the keys of a holder that stands still have expired.
-fn successor(fleet: &RedisFleet) -> LockGuard {
-    block_on(connect(fleet).lock("a").wait_at_most(LIMIT).acquire()).unwrap()
-}
-
-#[test]
-fn a_process_that_goes_on_finds_its_lock_invalid_at_the_first_look() {
-    let fleet = RedisFleet::start(5).unwrap();
-    let (mut holder, _) = holder(&fleet, SECOND);
-    holder.say("watch");
-    assert_eq!(holder.line(), "watching");
-    holder.signal(Signal::STOP);
-    let guard = successor(&fleet);
-    let others = guard.acquired_at();
-    holder.signal(Signal::CONT);
-
-    let line = holder.line();
-    let nanos: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-    let [last_valid, first_other, valid_until] = nanos[..] else { panic!("{line:?}") };
-    assert!(last_valid < valid_until, "a look after the end of the validity said that it is valid");
-    assert!(valid_until <= others.as_nanos(), "another got it within the validity");
-    // It stood still inside of a look or between two; the first that read the clock after it says so.
-    assert!(first_other >= others.as_nanos(), "it did not stand still");
-    holder.say("look");
-    assert_eq!(holder.line(), "not valid");
-    block_on(guard.release()).unwrap();
-    assert_no_key_is_left(&fleet);
-}
-
 #[test]
 fn a_write_between_a_look_and_the_next_is_refused_by_a_resource_that_compares_tokens() {
     let fleet = RedisFleet::start(5).unwrap();
     let mut resource = Resource::default();
-    let (mut holder, token) = holder(&fleet, SECOND);
+    let (mut holder, token) = holder(&fleet, Duration::from_secs(1));
     // It looks, and stands still before it acts upon what it saw.
     holder.say("look");
     assert_eq!(holder.line(), "valid");
     holder.signal(Signal::STOP);
 
-    let guard = successor(&fleet);
+    // Until the keys of the first have expired.
+    let guard = block_on(connect(&fleet).lock("a").wait_at_most(LIMIT).acquire()).unwrap();
     let greater = guard.fencing_token().unwrap().get();
     assert!(resource.write(greater));
     assert!(guard.is_valid());

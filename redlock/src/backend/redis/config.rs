@@ -26,6 +26,8 @@ pub struct RedisConfig {
     pub(super) prefix: String,
     pub(super) tls: Option<TlsFiles>,
     pub(super) connect_timeout: Duration,
+    pub(super) restart_guard: bool,
+    pub(super) trust_aof: bool,
 }
 
 /// The PEM files for TLS. Without any of them the platform's roots judge the server, and the client shows no certificate.
@@ -61,6 +63,8 @@ impl RedisConfig {
             prefix: Self::DEFAULT_PREFIX.to_owned(),
             tls: None,
             connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
+            restart_guard: false,
+            trust_aof: false,
         }
     }
 
@@ -115,6 +119,20 @@ impl RedisConfig {
     #[must_use]
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self { connect_timeout, ..self }
+    }
+
+    /// Whether the server keeps a marker of its memory, and grants nothing without it (no). For nodes that are started by hand:
+    /// [`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard) says so to its own.
+    #[must_use]
+    pub fn restart_guard(self, restart_guard: bool) -> Self {
+        Self { restart_guard, ..self }
+    }
+
+    /// Whether a server that writes through to disk forgets nothing when it restarts (no); see
+    /// [`LocksBuilder::trust_aof`](crate::LocksBuilder::trust_aof).
+    #[must_use]
+    pub fn trust_aof(self, trust_aof: bool) -> Self {
+        Self { trust_aof, ..self }
     }
 
     /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets.
