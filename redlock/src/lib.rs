@@ -141,6 +141,7 @@ pub mod blocking;
 pub mod config;
 pub mod env;
 pub mod node;
+pub mod preflight;
 #[cfg(feature = "testing")]
 pub mod testing;
 

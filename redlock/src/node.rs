@@ -7,7 +7,9 @@
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) mod clock;
 mod error;
+mod examination;
 pub(crate) mod fence;
+mod finding;
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +20,9 @@ use std::time::Duration;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
 pub use error::{Effect, NodeError, NodeErrorKind};
+pub use examination::{ClockReading, Examination};
 pub use fence::{Fence, Raise};
+pub use finding::{Finding, FindingKind, Persistence, Severity};
 
 /// What a node operation returns: nothing is sent before the first poll.
 pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
@@ -70,6 +74,14 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+
+    /// Looks at how the store is set up, for [`preflight`](crate::preflight); changes nothing. What it does not let us read
+    /// is [`FindingKind::Unreadable`], not an error. By default nothing is known.
+    ///
+    /// Idempotent.
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async { Ok(Examination::default()) })
+    }
 
     /// The store's own time now, in microseconds since its epoch, as far as its answers have shown it.
     fn clock(&self) -> Option<u64>;

@@ -82,4 +82,6 @@ protections! {
     fence_extend,
     /// A node that finds the request's own token does not count up again.
     fence_once,
+    /// A `Locks` is not built on nodes that can lose locks.
+    preflight,
 }

@@ -207,7 +207,7 @@ pub(super) async fn judge(connection: &Arc<Connection>) -> Result<Server, Failur
 }
 
 /// A command that changes nothing that matters: its effect is not asked for.
-async fn command(
+pub(super) async fn command(
     connection: &Arc<Connection>,
     name: &'static str,
     arguments: Vec<Value>,

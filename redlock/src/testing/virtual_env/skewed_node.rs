@@ -7,8 +7,8 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
-    Released, Reply,
+    AcquireRequest, Examination, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest,
+    ReleaseRequest, Released, Reply,
 };
 
 /// Translates the deadlines of one client into true time with the estimate that the real backends use. The samples have
@@ -84,6 +84,10 @@ impl Node for SkewedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Arc::clone(&self.node).inspect(name)
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Arc::clone(&self.node).examine()
     }
 
     fn clock(&self) -> Option<u64> {
