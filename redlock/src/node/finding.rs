@@ -380,7 +380,9 @@ impl fmt::Display for FindingKind {
             Self::Durable => f.write_str("writes to disk before it answers"),
             Self::Permitted => f.write_str("all commands allowed"),
             Self::Encrypted => f.write_str("encrypted"),
-            Self::ClockAgrees { off } => write!(f, "clock within {off:.1?}"),
+            Self::ClockAgrees { off } => {
+                write!(f, "clock within {:.1?}", (*off).max(Duration::from_millis(1)))
+            }
             Self::Prompt { median } => write!(f, "answers in {median:.1?}"),
             Self::ClosesIdle { after } => {
                 write!(f, "closes idle connections after {after:?} (timeout); they are opened again")

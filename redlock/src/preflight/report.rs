@@ -75,13 +75,13 @@ impl Report {
         paragraphs
     }
 
-    /// Whom a paragraph is about.
-    fn whom(&self, nodes: &[&Arc<str>]) -> String {
+    /// Whom a paragraph is about; `None`: the nodes together.
+    fn whom(&self, nodes: &[&Arc<str>]) -> Option<String> {
         match nodes {
-            [] => "the nodes together".to_owned(),
-            [one] => one.to_string(),
-            all if all.len() == self.nodes.len() => format!("all {} nodes", all.len()),
-            some => some.iter().map(|node| &***node).collect::<Vec<_>>().join(", "),
+            [] => None,
+            [one] => Some(one.to_string()),
+            all if all.len() == self.nodes.len() => Some(format!("all {} nodes", all.len())),
+            some => Some(some.iter().map(|node| &***node).collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -110,8 +110,10 @@ impl fmt::Display for Report {
 
         for severity in Severity::WORST_FIRST.into_iter().filter(|severity| *severity > Severity::Good) {
             for Paragraph { text, kind, nodes } in self.paragraphs(severity) {
-                writeln!(f, "\n{severity:COLUMN$}{}", self.whom(&nodes))?;
-                writeln!(f, "{:COLUMN$}{text}", "")?;
+                match self.whom(&nodes) {
+                    Some(whom) => writeln!(f, "\n{severity:COLUMN$}{whom}\n{:COLUMN$}{text}", "")?,
+                    None => writeln!(f, "\n{severity:COLUMN$}{text}")?,
+                }
                 if let Some(advice) = kind.advice() {
                     writeln!(f, "{:COLUMN$}-> {advice}", "")?;
                 }

@@ -132,12 +132,13 @@ impl Judgement<'_> {
             self.found.push(FindingKind::DiskFails { file: "append only file" });
         }
         if field(self.info, "rdb_last_bgsave_status").is_some_and(|status| status != "ok") {
-            match stops {
-                Ok(stops) if stops == "no" => {}
-                Ok(_) => self.found.push(FindingKind::DiskFails { file: "snapshot" }),
-                Err(why) => {
-                    let what =
-                        "whether it takes locks after its snapshot failed (stop-writes-on-bgsave-error)";
+            match (stops, save) {
+                // It goes on without snapshots.
+                (Ok(stops), _) if stops == "no" => {}
+                (_, Ok(save)) if save.is_empty() => {}
+                (Ok(_), Ok(_)) => self.found.push(FindingKind::DiskFails { file: "snapshot" }),
+                (Err(why), _) | (_, Err(why)) => {
+                    let what = "whether it takes locks although its last snapshot failed";
                     self.unread.push((what.to_owned(), why.clone()));
                 }
             }
