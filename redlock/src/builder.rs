@@ -439,7 +439,7 @@ pub enum BuildError {
         nodes: Vec<NodeError>,
     },
     /// Locks could get lost on these nodes, or, in [strict](LocksBuilder::strict) mode, something is not as it should be.
-    #[error("preflight: {}", list(findings))]
+    #[error("preflight: {}", preflight::OneLine(findings))]
     Preflight {
         /// What was found on which node, and what to do.
         findings: Vec<Finding>,
@@ -449,6 +449,6 @@ pub enum BuildError {
     Threads(Arc<io::Error>),
 }
 
-fn list(what: &[impl fmt::Display]) -> String {
-    what.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn list(nodes: &[NodeError]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -19,6 +19,7 @@ use crate::quorum::{DriftFactor, Quorum};
 use crate::settings::Settings;
 
 pub use crate::node::{Finding, FindingKind, Persistence, Severity};
+pub(crate) use report::OneLine;
 pub use report::Report;
 
 /// How long a node may take to say how it is set up. Those that hang are noticed by their backends before.

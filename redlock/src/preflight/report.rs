@@ -37,42 +37,21 @@ impl Report {
         self.findings.iter().map(Finding::severity).max().unwrap_or(Severity::Good)
     }
 
-    /// What must not be built on: errors, in strict mode warnings too. Whether a node answers now is no matter of its
-    /// settings, and judged elsewhere.
+    /// What must not be built on, the worst first: errors, in strict mode warnings too. Whether a node answers now is no
+    /// matter of its settings, and judged elsewhere.
     pub(crate) fn refused(&self, strict: bool) -> Vec<Finding> {
-        let least = if strict { Severity::Warning } else { Severity::Error };
-        self.findings
-            .iter()
-            .filter(|found| found.severity() >= least && is_set_up(&found.kind))
-            .cloned()
-            .collect()
+        let worst = if strict { &Severity::WORST_FIRST[..2] } else { &Severity::WORST_FIRST[..1] };
+        let found = worst.iter().flat_map(|severity| self.of(*severity));
+        found.filter(|found| is_set_up(&found.kind)).cloned().collect()
     }
 
     /// Logs each warning once, with the nodes that it is about.
     pub(crate) fn log_warnings(&self) {
-        for paragraph in self.paragraphs(Severity::Warning) {
-            if is_set_up(paragraph.kind) {
-                let nodes = paragraph.nodes.iter().map(|node| &***node).collect::<Vec<_>>().join(", ");
-                let advice = paragraph.kind.advice().unwrap_or_default();
-                tracing::warn!(nodes, "preflight: {}; {advice}", paragraph.kind);
-            }
+        let warnings = self.of(Severity::Warning).filter(|found| is_set_up(&found.kind));
+        for Paragraph { text, kind, nodes } in paragraphs(warnings) {
+            let advice = kind.advice().unwrap_or_default();
+            tracing::warn!(nodes = join(&nodes), "preflight: {text} -> {advice}");
         }
-    }
-
-    /// What was found with this severity; what is the same on several nodes is one paragraph.
-    fn paragraphs(&self, severity: Severity) -> Vec<Paragraph<'_>> {
-        let mut paragraphs: Vec<Paragraph<'_>> = Vec::new();
-        for finding in self.of(severity) {
-            let text = finding.kind.to_string();
-            match paragraphs.iter_mut().find(|known| known.text == text && !known.nodes.is_empty()) {
-                Some(known) => known.nodes.extend(&finding.node),
-                None => {
-                    let nodes = finding.node.iter().collect();
-                    paragraphs.push(Paragraph { text, kind: &finding.kind, nodes });
-                }
-            }
-        }
-        paragraphs
     }
 
     /// Whom a paragraph is about; `None`: the nodes together.
@@ -81,7 +60,7 @@ impl Report {
             [] => None,
             [one] => Some(one.to_string()),
             all if all.len() == self.nodes.len() => Some(format!("all {} nodes", all.len())),
-            some => Some(some.iter().map(|node| &***node).collect::<Vec<_>>().join(", ")),
+            some => Some(join(some)),
         }
     }
 }
@@ -91,10 +70,49 @@ fn is_set_up(kind: &FindingKind) -> bool {
     !matches!(kind, FindingKind::Unreachable { .. } | FindingKind::NoQuorum { .. })
 }
 
+/// Findings on one line; what is the same on several nodes is said once.
+pub(crate) struct OneLine<'a>(pub(crate) &'a [Finding]);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Paragraph { text, kind, nodes }) in paragraphs(self.0.iter()).into_iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "; " })?;
+            if !nodes.is_empty() {
+                write!(f, "{}: ", join(&nodes))?;
+            }
+            f.write_str(&text)?;
+            if let Some(advice) = kind.advice() {
+                write!(f, " -> {advice}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One thing that was found, and on which nodes; none: it concerns them together.
 struct Paragraph<'a> {
     text: String,
     kind: &'a FindingKind,
     nodes: Vec<&'a Arc<str>>,
+}
+
+fn paragraphs<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Paragraph<'a>> {
+    let mut paragraphs: Vec<Paragraph<'a>> = Vec::new();
+    for finding in findings {
+        let text = finding.kind.to_string();
+        match paragraphs.iter_mut().find(|known| known.text == text && !known.nodes.is_empty()) {
+            Some(known) => known.nodes.extend(&finding.node),
+            None => {
+                let nodes = finding.node.iter().collect();
+                paragraphs.push(Paragraph { text, kind: &finding.kind, nodes });
+            }
+        }
+    }
+    paragraphs
+}
+
+fn join(nodes: &[&Arc<str>]) -> String {
+    nodes.iter().map(|node| &***node).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Report {
@@ -103,13 +121,13 @@ impl fmt::Display for Report {
         let (nodes, size) = (self.nodes.len(), self.quorum.size());
         let s = if nodes == 1 { "" } else { "s" };
         write!(f, "preflight of {nodes} node{s}, {size} must grant: ")?;
-        let counts = Severity::WORST_FIRST.map(|severity| (severity, self.paragraphs(severity).len()));
+        let counts = Severity::WORST_FIRST.map(|severity| (severity, paragraphs(self.of(severity)).len()));
         let bad = counts.iter().filter(|(severity, count)| *severity > Severity::Note && *count > 0);
         let bad: Vec<String> = bad.map(|&(severity, count)| counted(severity, count)).collect();
         writeln!(f, "{}", if bad.is_empty() { "all good".to_owned() } else { bad.join(", ") })?;
 
         for severity in Severity::WORST_FIRST.into_iter().filter(|severity| *severity > Severity::Good) {
-            for Paragraph { text, kind, nodes } in self.paragraphs(severity) {
+            for Paragraph { text, kind, nodes } in paragraphs(self.of(severity)) {
                 match self.whom(&nodes) {
                     Some(whom) => writeln!(f, "\n{severity:COLUMN$}{whom}\n{:COLUMN$}{text}", "")?,
                     None => writeln!(f, "\n{severity:COLUMN$}{text}")?,

@@ -90,6 +90,17 @@ fn strict_mode_refuses_what_is_only_logged_otherwise() {
 }
 
 #[test]
+fn what_is_the_same_on_several_nodes_is_said_once() {
+    let fleet = good_fleet(3);
+    for server in &fleet {
+        set(server, "appendfsync", "no");
+    }
+    let (findings, text) = refused(builder(fleet.urls()).strict(true));
+    assert_eq!((findings.len(), text.matches("appendfsync no").count()), (3, 1), "{text}");
+    assert!(fleet.iter().all(|server| text.contains(&server.address())), "{text}");
+}
+
+#[test]
 fn nodes_that_do_not_answer_are_as_before_in_strict_mode_too() {
     let fleet = good_fleet(3);
     fleet.server(0).kill();

@@ -19,7 +19,6 @@ fn a_report_has_the_worst_first_and_says_what_to_do() {
     let report = block_on(locks.preflight());
     assert_eq!(report.worst(), Severity::Error);
     let text = report.to_string();
-    println!("{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "preflight of 3 nodes, 2 must grant: 1 error, 1 warning");
     assert_eq!(lines[2], format!("error    {}", first.address()));

@@ -86,7 +86,7 @@ fn two_nodes_with_one_instance_are_one_server() {
     let with =
         |number, instance: &str| node(number, |identity, _| identity.instance = Some(instance.to_owned()));
     let errors = found(&[with(0, "a"), with(1, "b"), with(2, "a")], Severity::Error);
-    assert_eq!(errors, ["n0 and n2 are the same server; every node must be a server of its own"]);
+    assert_eq!(errors, ["n0 and n2 are the same server -> every node must be a server of its own"]);
 }
 
 #[test]
