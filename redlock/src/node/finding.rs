@@ -25,7 +25,8 @@ pub enum Severity {
 
 impl Severity {
     /// All of them, the worst first.
-    pub const WORST_FIRST: [Self; 5] = [Self::Error, Self::Warning, Self::Unknown, Self::Note, Self::Good];
+    pub(crate) const WORST_FIRST: [Self; 5] =
+        [Self::Error, Self::Warning, Self::Unknown, Self::Note, Self::Good];
 }
 
 impl fmt::Display for Severity {

@@ -50,6 +50,20 @@ fn what_the_documented_rights_do_not_let_us_read_is_unknown_and_never_good() {
 }
 
 #[test]
+fn what_a_server_has_no_command_for_is_unknown() {
+    // As managed services have it.
+    let options = RedisServer::options().persistent();
+    let options = ["CONFIG", "ACL"]
+        .into_iter()
+        .fold(options, |options, command| options.args(["--rename-command", command, ""]));
+    let report = look_at(&options.start().unwrap());
+    let unread = unreadable(&report);
+    let [config, acl] = unread.as_slice() else { panic!("{report}") };
+    assert_eq!((config.0.join(" "), acl.0.len()), ("appendfsync timeout".to_owned(), 1), "{report}");
+    assert!(config.1.contains("unknown command") && acl.1.contains("unknown command"), "{report}");
+}
+
+#[test]
 fn with_the_rights_to_read_nothing_is_unknown() {
     let fleet = good_fleet(3);
     let urls = urls(&fleet, |server| user(server, "locker", "pw", &["+config|get", "+acl|dryrun"]));

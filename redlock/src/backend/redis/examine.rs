@@ -161,5 +161,5 @@ async fn ask(
     name: &'static str,
     arguments: Vec<Value>,
 ) -> Result<Resp3Frame, Unread> {
-    command(connection, name, arguments).await.map_err(|failure| Unread::new(failure.detail))
+    command(connection, name, arguments).await.map_err(|failure| judge::unread(&failure.detail))
 }

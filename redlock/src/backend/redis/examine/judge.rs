@@ -7,9 +7,6 @@ use super::super::identity::field;
 use super::{Readings, SETTINGS};
 use crate::node::{FindingKind, Persistence};
 
-/// Full beyond this share: nine tenths.
-const NEARLY: (u64, u64) = (9, 10);
-
 /// Why something could not be read, in the server's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unread(String);
@@ -18,6 +15,12 @@ impl Unread {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
+}
+
+/// Without the arguments that a server repeats, so that what has one reason is told as one.
+pub(super) fn unread(failure: &str) -> Unread {
+    let reason = failure.split_once(", with args").map_or(failure, |(reason, _)| reason);
+    Unread::new(reason)
 }
 
 /// Who we are there.
@@ -226,8 +229,9 @@ impl Judgement<'_> {
     }
 }
 
+/// Nine tenths or more.
 fn is_nearly(used: u64, limit: u64) -> bool {
-    used.saturating_mul(NEARLY.1) >= limit.saturating_mul(NEARLY.0)
+    u128::from(used) * 10 >= u128::from(limit) * 9
 }
 
 #[cfg(test)]

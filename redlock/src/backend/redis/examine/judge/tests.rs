@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::node::Severity;
 
@@ -174,5 +177,27 @@ fn a_dry_run_names_the_command_or_the_keys() {
         ("something new", Some("SET on keys redlock:*")),
     ] {
         assert_eq!(missing_right(answer, "SET", "redlock:*").as_deref(), expected, "{answer}");
+    }
+}
+
+proptest! {
+    /// A server may say anything.
+    #[test]
+    fn durable_and_permitted_are_only_ever_what_was_read(
+        lines in vec(("[a-z_]{1,5}|aof_enabled|maxmemory|used_memory|maxmemory_policy|maxclients", "[01]|-?[0-9]{1,22}|noeviction|[ -~]{0,9}"), 0..12),
+        settings in vec(prop_oneof![Just(None), Just(Some("always".to_owned())), "[ -~]{0,9}".prop_map(Some)], 5),
+        missing in prop_oneof![Just(None), vec("[A-Z]{3}", 0..2).prop_map(Some)],
+    ) {
+        let info = lines.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect();
+        let read: Vec<_> = settings.iter().map(|value| value.clone().ok_or_else(denied)).collect();
+        let may = missing.clone().ok_or_else(denied);
+        let readings = Readings { info, settings: read.try_into().unwrap(), missing: may, open: None };
+        let kinds = judge(&readings, &HERE);
+        let has = |wanted: fn(&FindingKind) -> bool| kinds.iter().any(wanted);
+        let is_always = settings[0].as_deref() == Some("always");
+        prop_assert!(!has(|kind| matches!(kind, FindingKind::Durable)) || is_always);
+        prop_assert_eq!(has(|kind| matches!(kind, FindingKind::Permitted)), missing.is_some_and(|list| list.is_empty()));
+        let policy = eviction_policy(&readings.info) == Some("noeviction");
+        prop_assert_eq!(has(|kind| matches!(kind, FindingKind::NeverEvicts)), policy);
     }
 }
