@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
 pub use error::{Effect, NodeError, NodeErrorKind};
+pub(crate) use examination::is_this_machine;
 pub use examination::{ClockReading, Examination};
 pub use fence::{Fence, Raise};
 pub use finding::{Finding, FindingKind, Persistence, Severity};

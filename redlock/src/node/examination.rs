@@ -1,5 +1,6 @@
 //! What a node says about how it is set up.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::FindingKind;
@@ -51,4 +52,9 @@ impl ClockReading {
     pub(crate) fn offset(&self) -> i128 {
         i128::from(self.micros) - i128::from(self.at.as_nanos() / 1_000)
     }
+}
+
+/// Whether a host is certainly this machine. A name that resolves to it is not looked up.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,11 +1,10 @@
 //! Judges the nodes one by one, and together. Pure.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, FindingKind, Looked, Measure};
-use crate::node::{ClockReading, Examination, Identity, NodeError, NodeErrorKind};
+use crate::node::{ClockReading, Examination, Identity, NodeError, NodeErrorKind, is_this_machine};
 
 /// A round trip that takes more than this part of the node timeout leaves too little for a slow moment.
 const SHARE_OF_TIMEOUT: u32 = 4;
@@ -91,9 +90,7 @@ fn same_hosts<'a>(
     for (address, (_, examination)) in answers {
         let Some(host) = examination.host.as_deref() else { continue };
         // All names of this machine are one host: `None`.
-        let is_local =
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let host = (!is_local).then_some(host);
+        let host = Some(host).filter(|host| !is_this_machine(host));
         match hosts.iter_mut().find(|(known, _)| *known == host) {
             Some((_, nodes)) => nodes.push(Arc::clone(address)),
             None => hosts.push((host, vec![Arc::clone(address)])),

@@ -12,6 +12,7 @@ use futures::future::{join, join_all};
 
 use super::connection::Connection;
 use super::failure::{Failure, not_redis};
+use super::identity::Server;
 use super::link::{Session, Shared, command};
 use super::scripts::Script;
 use super::{keys, reply};
@@ -97,6 +98,8 @@ async fn read(shared: &Shared, session: &Session) -> Result<Readings, Failure> {
         join(command(connection, "INFO", vec![]), join(settings, rights)).await;
     let info = info?;
     let info = reply::text(&info).ok_or_else(|| not_redis("its answer to INFO is no text"))?.to_owned();
+    // It may have become a replica since it was last judged.
+    Server::judge(&info, &info)?;
     let settings = settings.try_into().map_err(|_| not_redis("it has lost an answer"))?;
     Ok(Readings { info, settings, missing, open })
 }

@@ -1,11 +1,10 @@
 //! Judges what a server said of itself. Pure.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::identity::field;
 use super::{Readings, SETTINGS};
-use crate::node::{FindingKind, Persistence};
+use crate::node::{FindingKind, Persistence, is_this_machine};
 
 /// Why something could not be read, in the server's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +34,10 @@ pub(super) fn eviction_policy(info: &str) -> Option<&str> {
     field(info, "maxmemory_policy")
 }
 
-/// Whether the host is certainly this machine. A name that resolves to it is not looked up.
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// Whether the default user must be asked for: where nobody but this machine gets in it does not matter, and who logs in
 /// as that user knows.
 pub(super) fn asks_for_default_user(host: &str, username: Option<&str>) -> bool {
-    !is_local(host) && username.is_some_and(|user| user != "default")
+    !is_this_machine(host) && username.is_some_and(|user| user != "default")
 }
 
 /// The value in an answer to CONFIG GET.
@@ -189,7 +183,7 @@ impl Judgement<'_> {
         }
         match client.has_tls {
             true => self.found.push(FindingKind::Encrypted),
-            false if is_local(client.host) => {}
+            false if is_this_machine(client.host) => {}
             false => self.found.push(FindingKind::PlainText),
         }
         match &readings.open {
@@ -199,7 +193,7 @@ impl Judgement<'_> {
                 self.unread.push(("whether its default user has a password".to_owned(), why.clone()));
             }
             // We are that user ourselves, and were let in.
-            None if !client.has_password && !is_local(client.host) => {
+            None if !client.has_password && !is_this_machine(client.host) => {
                 self.found.push(FindingKind::NoPassword);
             }
             None => {}
