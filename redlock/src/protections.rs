@@ -100,4 +100,6 @@ protections! {
     clock_guard,
     /// A quorum of clocks that jump together means that our own is wrong: what was held is lost.
     own_clock,
+    /// A `Locks` is not built on nodes that can lose locks.
+    preflight,
 }

@@ -34,6 +34,11 @@ impl ClockReading {
         shift(now, self.middle())
     }
 
+    /// How far the most likely offset may be wrong, either way.
+    pub(crate) fn error(&self) -> Duration {
+        Duration::from_micros(self.most.abs_diff(self.least) / 2)
+    }
+
     /// The most likely offset.
     pub(crate) fn middle(&self) -> i64 {
         self.least.saturating_add(self.most.saturating_sub(self.least) / 2)

@@ -329,7 +329,14 @@ pub(super) async fn command(
             }
         },
         Outcome::NotSent(failure) => Err(failure),
-        Outcome::Lost(why) => Err(closed_early(&format!("no answer to {name}: {why}"))),
+        Outcome::Lost(why) if connection.answered() == 0 => {
+            Err(closed_early(&format!("no answer to {name}: {why}")))
+        }
+        // It has answered before: it is what it should be.
+        Outcome::Lost(why) => {
+            let detail = format!("the connection ended before the answer to {name}: {why}");
+            Err(Failure::new(NodeErrorKind::Unreachable, detail))
+        }
     }
 }
 
