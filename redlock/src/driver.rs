@@ -9,6 +9,7 @@ mod extend;
 mod fanout;
 mod flight;
 mod release;
+mod watching;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +30,7 @@ pub(crate) use acquire::{Attempt, Held, RoundFailure};
 use adoption::Adoption;
 pub(crate) use extend::Extension;
 pub(crate) use release::ReleaseResult;
+pub(crate) use watching::Watching;
 
 /// The nodes of one `Locks`, and what is under way to them.
 #[derive(Debug)]

@@ -8,6 +8,8 @@
 pub(crate) mod clock;
 mod error;
 pub(crate) mod fence;
+#[cfg(any(feature = "redis", feature = "memory"))]
+pub(crate) mod watchers;
 
 use std::fmt;
 use std::future::Future;
@@ -22,6 +24,9 @@ pub use fence::{Fence, Raise};
 
 /// What a node operation returns: nothing is sent before the first poll.
 pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
+
+/// A watch on a name that stands: see [`Node::watch`].
+pub type Watch = NodeFuture<()>;
 
 /// One independent lock store: a Redis master, a table in memory, or a third party's own.
 ///
@@ -70,6 +75,25 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+
+    /// Watches `name` on behalf of somebody who waits for it. Optional: by default a node tells nothing, and is polled.
+    ///
+    /// Completes when the watch stands. From then on nothing is missed: either the name was free at that moment, or what
+    /// frees it later (a release, whoever did it, or the end of its TTL) completes the [`Watch`] that was returned. A watch
+    /// completes soon after the name has become free here, and may complete without that; it completes once. An error, of
+    /// either future, says that the node cannot tell, or can no longer tell. Whoever waits asks again by
+    /// [`acquire`](Node::acquire) in any case, and now and then without being told.
+    ///
+    /// Takes nothing and changes nothing. Idempotent; the watches of one name do not know of each other. Dropping either
+    /// future ends the watch; what the store remembers of it goes with the name's next change, or with the connection.
+    fn watch(self: Arc<Self>, _name: LockName) -> NodeFuture<Watch> {
+        let error = NodeError::without_effect(
+            &self.address().into(),
+            NodeErrorKind::Unsupported,
+            "this node does not tell when a name becomes free",
+        );
+        Box::pin(std::future::ready(Err(error)))
+    }
 
     /// The store's own time now, in microseconds since its epoch, as far as its answers have shown it.
     fn clock(&self) -> Option<u64>;

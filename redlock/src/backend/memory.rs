@@ -7,12 +7,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::select;
+
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
+use crate::node::watchers::Watchers;
 use crate::node::{
     AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Raise, RaiseRequest,
-    Refusal, RefusalReason, ReleaseRequest, Released, Reply,
+    Refusal, RefusalReason, ReleaseRequest, Released, Reply, Watch,
 };
 use crate::protections::Protections;
 
@@ -26,6 +29,7 @@ pub struct MemoryNode {
     env: Arc<dyn Env>,
     protections: Protections,
     table: Mutex<Table>,
+    watchers: Arc<Watchers<LockName>>,
 }
 
 #[derive(Debug)]
@@ -70,13 +74,15 @@ impl MemoryNode {
     }
 
     pub(crate) fn start(address: String, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
-        Arc::new(Self { address, env, protections, table: Mutex::new(Table::new()) })
+        let (table, watchers) = (Mutex::new(Table::new()), Arc::default());
+        Arc::new(Self { address, env, protections, table, watchers })
     }
 
     /// Forgets every lock, as a server without persistence does that was killed and started again.
     #[cfg(feature = "testing")]
     pub fn crash_losing_memory(&self) {
         *self.lock() = Table::new();
+        self.watchers.tell_all();
     }
 
     /// Forgets where a name's fencing counter stands, and nothing else.
@@ -187,6 +193,10 @@ impl MemoryNode {
         if was_held {
             table.entries.remove(&request.name);
         }
+        drop(table);
+        if was_held {
+            self.watchers.tell(&request.name);
+        }
         // Whatever lies between the caller and this table may still deliver a request until its deadline.
         let settled = request.unsettled.is_none_or(|deadline| now > deadline);
         Released::new(was_held, settled)
@@ -284,6 +294,25 @@ impl Node for MemoryNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Box::pin(async move { Ok(self.inspect_now(&name)) })
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        Box::pin(async move {
+            let mut watcher = self.watchers.watch(name.clone());
+            let watch: Watch = Box::pin(async move {
+                loop {
+                    watcher.look_anew();
+                    let Inspection { held: true, remaining: Some(left), .. } = self.inspect_now(&name) else {
+                        return Ok(());
+                    };
+                    let expires = self.env.sleep_until(self.env.now().saturating_add(left));
+                    let changed = std::pin::pin!(watcher.changed());
+                    // It may have been extended, or taken again: it is looked at once more.
+                    drop(select(changed, expires).await);
+                }
+            });
+            Ok(watch)
+        })
     }
 
     fn clock(&self) -> Option<u64> {

@@ -8,7 +8,7 @@ use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
     AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
-    Released, Reply,
+    Released, Reply, Watch,
 };
 
 /// Translates the deadlines of one client into true time with the estimate that the real backends use. The samples have
@@ -84,6 +84,10 @@ impl Node for SkewedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Arc::clone(&self.node).inspect(name)
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        Arc::clone(&self.node).watch(name)
     }
 
     fn clock(&self) -> Option<u64> {
