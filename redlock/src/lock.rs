@@ -282,9 +282,9 @@ impl<'a> Tries<'a> {
         if let Some(Next::Told) = next {
             let now = env.now();
             let spread = now.saturating_add(self.backoff.pause_when_woken(now, jitter(env)));
-            if limit.is_none_or(|limit| spread < limit) {
-                before(env, spread, released(turn)).await;
-            }
+            // Here, too, what comes too late for another attempt is none.
+            let late = limit.filter(|limit| *limit <= spread);
+            return before(env, late.unwrap_or(spread), released(turn)).await.is_some() || late.is_none();
         }
         next.is_some()
     }

@@ -68,7 +68,7 @@ impl World {
                 Client { env, ways: nodes.iter().map(way).collect() }
             })
             .collect();
-        let (long_ttl, silent) = (seed.is_multiple_of(4), seed / 4 % 2 == 0);
+        let (long_ttl, silent) = (seed.is_multiple_of(4), (seed / 4).is_multiple_of(2));
         let tokens = Mutex::default();
         Arc::new(Self {
             sim,
