@@ -58,7 +58,8 @@ impl Lock {
 
     /// How many times [`acquire`](Lock::acquire) and [`run`](Lock::run) repeat an attempt that failed: `retries(0)` is one
     /// attempt, N retries are N + 1 attempts; without limit by default. An acquisition with counted attempts does not wait
-    /// in this process's FIFO line.
+    /// in this process's FIFO line, and asks about every
+    /// [`LocksBuilder::acquire_interval`](crate::LocksBuilder::acquire_interval), whatever the nodes tell.
     pub fn retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
