@@ -40,7 +40,7 @@ const MOST_SPREAD: u32 = 6;
 /// The longest pause after a wake-up, where the interval is not shorter.
 const WOKEN: Duration = Duration::from_millis(20);
 /// So many wake-ups in a row may bring nothing before they are slowed down to the pace of polling.
-const FREE_WAKEUPS: u32 = 10;
+const FREE_WAKEUPS: u32 = 3;
 
 impl Backoff {
     /// Polls about every `interval` while somebody holds the lock.
