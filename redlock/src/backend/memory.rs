@@ -29,7 +29,7 @@ pub struct MemoryNode {
     env: Arc<dyn Env>,
     protections: Protections,
     table: Mutex<Table>,
-    watchers: Arc<Watchers<LockName>>,
+    watchers: Arc<Watchers<LockName, ()>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl MemoryNode {
     #[cfg(feature = "testing")]
     pub fn crash_losing_memory(&self) {
         *self.lock() = Table::new();
-        self.watchers.tell_all();
+        self.watchers.tell_all(());
     }
 
     /// Forgets where a name's fencing counter stands, and nothing else.
@@ -195,7 +195,7 @@ impl MemoryNode {
         }
         drop(table);
         if was_held {
-            self.watchers.tell(&request.name);
+            self.watchers.tell(&request.name, ());
         }
         // Whatever lies between the caller and this table may still deliver a request until its deadline.
         let settled = request.unsettled.is_none_or(|deadline| now > deadline);
@@ -306,9 +306,9 @@ impl Node for MemoryNode {
                         return Ok(());
                     };
                     let expires = self.env.sleep_until(self.env.now().saturating_add(left));
-                    let changed = std::pin::pin!(watcher.changed());
+                    let told = std::pin::pin!(watcher.told());
                     // It may have been extended, or taken again: it is looked at once more.
-                    drop(select(changed, expires).await);
+                    drop(select(told, expires).await);
                 }
             });
             Ok(watch)

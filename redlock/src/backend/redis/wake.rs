@@ -2,35 +2,37 @@
 //!
 //! On a connection of its own: a server remembers the keys that *this* connection has read, and the scripts on the other
 //! one read keys all the time. To watch a key is to read it there: `PTTL` says in one command whether the name is free and
-//! has the server tell of the next change. After a change it is read again, since a renewal is one too. The connection is
-//! opened for the first who waits and closed when nobody has waited for a while.
+//! has the server tell of the next change. After a change it is read again, since a renewal is one too: where the
+//! notification comes in, so that nobody is woken by a renewal. The connection is opened for the first who waits and closed
+//! when nobody has waited for a while.
+
+mod look;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fred::interfaces::{Resp3Frame, TrackingInterface};
+use fred::interfaces::TrackingInterface;
 use fred::types::RespVersion;
 use fred::types::client::Invalidation;
-use futures::future::{Either, select};
+use futures::StreamExt;
+use futures::future::{Either, FutureExt, select};
+use futures::stream::FuturesUnordered;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::{Notify, watch};
 
-use super::connection::{self, Connection, Outcome, Wish};
-use super::failure::{Failure, closed_early, refused_by_server};
+use super::connection::{self, Connection, Outcome};
+use super::failure::{Failure, closed_early};
 use super::link::{self, Running, Shared};
-use super::reply;
 use crate::env::jitter;
 use crate::id::Instant;
-use crate::node::watchers::{Watcher, Watchers};
+use crate::node::watchers::Watchers;
 use crate::node::{NodeError, NodeErrorKind, NodeFuture, Watch};
+use look::{LOOK_EVERY, Look, Pace, Seen, look};
 
-/// A key that is watched is read at least so often, after a time drawn from this one to half as much again: an expiry that
-/// the server has not come to, a `FLUSHALL`, and whatever else is not told.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A holder that renews often makes for many looks: so many at once, and then one in this time.
-const LOOKS_AT_ONCE: u32 = 10;
-const LOOK_SPACING: Duration = Duration::from_millis(20);
+/// Where notifications come in: so many looks at once, and then one in this time. Beyond it waiters look themselves.
+const PROMPT_LOOKS_AT_ONCE: u32 = 200;
+const PROMPT_LOOK_SPACING: Duration = Duration::from_millis(1);
 /// How long the connection stays when nobody waits.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ pub(super) struct Wakeups(Arc<Hub>);
 struct Hub {
     shared: Arc<Shared>,
     line: watch::Sender<Line>,
-    watchers: Arc<Watchers<Vec<u8>>>,
+    watchers: Arc<Watchers<Vec<u8>, Seen>>,
     /// The watches that use the connection, or wait for it.
     users: AtomicUsize,
     stop: Notify,
@@ -80,15 +82,16 @@ impl Wakeups {
         Box::pin(async move {
             let user = User::new(&hub);
             let connection = hub.connection().await.map_err(|why| cannot_tell(&node, &why))?;
-            let watcher = hub.watchers.watch(key.clone());
-            let mut look = Look { node, key, connection, watcher, spent: Instant::from_nanos(0), user };
+            let mut look = Look::new(node, key, connection, user);
             let mut seen = look.once().await?;
             let watch: Watch = Box::pin(async move {
-                while let Seen::Held(left) = seen {
-                    look.until_worth_it(left).await;
-                    seen = look.once().await?;
+                loop {
+                    seen = match seen {
+                        Seen::Free => return Ok(()),
+                        Seen::Held(left) => look.wait(left).await,
+                        Seen::Unknown => look.once().await?,
+                    }
                 }
-                Ok(())
             });
             Ok(watch)
         })
@@ -114,85 +117,6 @@ impl User {
 impl Drop for User {
     fn drop(&mut self) {
         self.0.users.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// What a look at a key has shown.
-enum Seen {
-    Free,
-    /// With what its holder has left, unless it has no end.
-    Held(Option<Duration>),
-}
-
-/// Looks at one key for one who waits.
-struct Look {
-    node: Arc<str>,
-    key: Vec<u8>,
-    connection: Arc<Connection>,
-    watcher: Watcher<Vec<u8>>,
-    /// The looks have used up their share of time up to here.
-    spent: Instant,
-    user: User,
-}
-
-impl Look {
-    /// Reads the key, so that the next change is told.
-    async fn once(&mut self) -> Result<Seen, NodeError> {
-        // Before the server sees the request: what it tells behind the answer is not taken for what it told before.
-        self.watcher.look_anew();
-        let shared = &self.user.0.shared;
-        let key = self.key.clone().into_boxed_slice();
-        let exchange = self.connection.call("PTTL", vec![key.into()]);
-        let exchange = exchange.map_err(|_| cannot_tell(&self.node, &overloaded()))?;
-        let patience = shared.config.connect_timeout;
-        let limit = shared.env.sleep_until(shared.env.now().saturating_add(patience));
-        let outcome = match select(exchange, limit).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => {
-                self.connection.ask(Wish::Close);
-                let why = format!("no answer within {patience:?}");
-                return Err(cannot_tell(&self.node, &Failure::new(NodeErrorKind::Timeout, why)));
-            }
-        };
-        let frame = match outcome {
-            Outcome::Answered(frame) => frame,
-            Outcome::NotSent(why) => return Err(cannot_tell(&self.node, &why)),
-            Outcome::Lost(why) => {
-                return Err(cannot_tell(&self.node, &Failure::new(NodeErrorKind::Disconnected, why)));
-            }
-        };
-        if let Some(text) = reply::error(&frame) {
-            return Err(refused_by_server(&self.node, "watch", &text));
-        }
-        match frame {
-            Resp3Frame::Number { data: -2, .. } => Ok(Seen::Free),
-            Resp3Frame::Number { data, .. } => {
-                Ok(Seen::Held(u64::try_from(data).ok().map(Duration::from_millis)))
-            }
-            _ => {
-                let why = Failure::new(NodeErrorKind::Protocol, "its answer to PTTL is no number");
-                Err(cannot_tell(&self.node, &why))
-            }
-        }
-    }
-
-    /// Waits until the key has changed, has expired, or was not looked at for long.
-    async fn until_worth_it(&mut self, left: Option<Duration>) {
-        let env = Arc::clone(&self.user.0.shared.env);
-        let now = env.now();
-        let half = u64::try_from(LOOK_EVERY.as_nanos() / 2).unwrap_or(u64::MAX);
-        let routine = LOOK_EVERY.saturating_add(Duration::from_nanos(jitter(&*env) % half));
-        // A millisecond later, so that it has expired.
-        let expired = left.map_or(Duration::MAX, |left| left.saturating_add(Duration::from_millis(1)));
-        let timer = env.sleep_until(now.saturating_add(expired.min(routine)));
-        drop(select(std::pin::pin!(self.watcher.changed()), timer).await);
-
-        let now = env.now();
-        let earliest = now.saturating_sub(LOOK_SPACING * LOOKS_AT_ONCE);
-        self.spent = self.spent.max(earliest).saturating_add(LOOK_SPACING);
-        if self.spent > now {
-            env.sleep_until(self.spent).await;
-        }
     }
 }
 
@@ -241,7 +165,7 @@ impl Hub {
             });
         }
         // They look, find the connection closed, and learn that nobody tells any more.
-        self.watchers.tell_all();
+        self.watchers.tell_all(Seen::Unknown);
     }
 
     /// Connects, and tells of changes until the connection ends: why, or `None` when nobody has waited for a while.
@@ -273,15 +197,27 @@ impl Hub {
         let connection = Arc::clone(&running.connection);
         let Some(task) = running.task.as_mut() else { return Some(closed_early("fred has no task")) };
         let mut idle = Box::pin(self.idle());
+        let mut pace = Pace::new(PROMPT_LOOKS_AT_ONCE, PROMPT_LOOK_SPACING);
+        let mut looks = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
                 invalidation = told.recv() => match invalidation {
                     Ok(invalidation) => {
-                        invalidation.keys.iter().for_each(|key| self.watchers.tell(key.as_bytes()));
+                        for key in invalidation.keys.iter().filter(|key| self.watchers.has(key.as_bytes())) {
+                            match self.prompt_look(&connection, key.as_bytes(), &mut pace) {
+                                Some(look) => looks.push(look),
+                                None => self.watchers.tell(key.as_bytes(), Seen::Unknown),
+                            }
+                        }
                     }
-                    Err(RecvError::Lagged(_)) => self.watchers.tell_all(),
+                    Err(RecvError::Lagged(_)) => self.watchers.tell_all(Seen::Unknown),
                     Err(RecvError::Closed) => return Some(closed_early("fred has gone")),
+                },
+                Some((key, seen)) = looks.next() => match seen {
+                    // Of this the waiter learns nothing new by being woken.
+                    Seen::Held(left) if left.is_none_or(|left| left > LOOK_EVERY * 3 / 2) => {}
+                    seen => self.watchers.tell(&key[..], seen),
                 },
                 _ = &mut *task => {
                     let why = "the server closed the connection";
@@ -294,6 +230,23 @@ impl Hub {
                 () = &mut idle => return None,
             }
         }
+    }
+
+    /// Looks at a key that has changed, unless that is done too often.
+    fn prompt_look(
+        &self,
+        connection: &Arc<Connection>,
+        key: &[u8],
+        pace: &mut Pace,
+    ) -> Option<impl Future<Output = (Vec<u8>, Seen)> + use<>> {
+        if !pace.take_now(self.shared.env.now()) {
+            return None;
+        }
+        let (look, key) = (look(connection, key).ok()?, key.to_vec());
+        Some(look.map(move |outcome| match outcome {
+            Outcome::Answered(frame) => (key, Seen::read(&frame).unwrap_or(Seen::Unknown)),
+            Outcome::NotSent(_) | Outcome::Lost(_) => (key, Seen::Unknown),
+        }))
     }
 
     /// Completes when nobody has waited for a while. From then on the line is down.
@@ -321,10 +274,6 @@ impl Hub {
 
 fn nobody_waits() -> Failure {
     Failure::new(NodeErrorKind::Unreachable, "nobody has waited for this node")
-}
-
-fn overloaded() -> Failure {
-    Failure::new(NodeErrorKind::Overloaded, "too many requests are waiting")
 }
 
 fn cannot_tell(node: &Arc<str>, why: &Failure) -> NodeError {
