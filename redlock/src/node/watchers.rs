@@ -75,6 +75,7 @@ impl<K: Clone + Ord, T: Copy> Watchers<K, T> {
     }
 
     /// Tells everybody.
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn tell_all(&self, what: T) {
         self.table().values().for_each(|watched| watched.changes.tell(what));
     }
