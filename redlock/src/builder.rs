@@ -160,8 +160,9 @@ impl LocksBuilder {
         self
     }
 
-    /// About how often a waiting contender asks again: 20 ms by default, 1 ms at least. A release in this process wakes the
-    /// next waiter at once.
+    /// About how often a waiting contender asks again while too few nodes tell it when the lock becomes free: 20 ms by
+    /// default, 1 ms at least. Where they do ([`Node::watch`]), it asks when it is told. A release in this process wakes
+    /// the next waiter at once.
     pub fn acquire_interval(mut self, interval: Duration) -> Self {
         self.settings.acquire_interval = interval;
         self

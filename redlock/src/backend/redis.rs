@@ -18,6 +18,7 @@ mod scripts;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
+mod wake;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,7 @@ use failure::refused_by_server;
 use link::{Link, Session, Shared};
 use reply::{Answer, Nonsense};
 use scripts::{Guard, Script};
+use wake::Wakeups;
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
@@ -40,7 +42,7 @@ use crate::node::clock::NodeClock;
 use crate::node::{
     AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
     Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply,
-    Standing,
+    Standing, Watch,
 };
 use crate::protections::Protections;
 
@@ -53,9 +55,18 @@ use crate::protections::Protections;
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
 /// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. For [`preflight`](crate::preflight) let it
 /// have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes.
+/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`.
+///
+/// # Wake-ups
+/// Who waits for a lock is told by the server when its key goes away, whoever deletes it, and when it expires: by
+/// client-side caching (`CLIENT TRACKING`), on a second connection, in RESP3, that is opened for the first waiter and
+/// closed some seconds after the last. It needs `CLIENT TRACKING` (`+client|tracking`; before Redis 7 `+client`) in
+/// addition. Where that is refused, or a proxy does not speak RESP3, waiters poll; another attempt is made every two
+/// seconds at the most while somebody waits. A waiter costs a server one `PTTL` a second, and one for each renewal of the holder.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
+    wakeups: Wakeups,
     /// Dropping it ends the task that keeps the connection.
     _stop: oneshot::Sender<()>,
 }
@@ -84,7 +95,8 @@ impl RedisNode {
         });
         let (stop, stopped) = oneshot::channel();
         shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));
-        Ok(Arc::new(Self { address, shared, _stop: stop }))
+        let wakeups = Wakeups::new(&shared);
+        Ok(Arc::new(Self { address, shared, wakeups, _stop: stop }))
     }
 
     /// The connection, if there is one.
@@ -272,6 +284,11 @@ impl Node for RedisNode {
             let session = self.session()?;
             Ok(self.run(&session, Script::Inspect, &name, [], Answer::inspection).await?.0)
         })
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        let key = keys::main(&self.shared.config.prefix, &name);
+        self.wakeups.watch(&self.address, key)
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fred::bytes_utils::Str;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, Resp3Frame};
-use fred::types::{ConnectHandle, Value};
+use fred::types::{ConnectHandle, RespVersion, Value};
 use futures::future::{Either, FutureExt, join, join3, select, try_join_all};
 use tokio::sync::{oneshot, watch};
 
@@ -152,7 +152,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>
 }
 
 /// Full jitter, so that the clients of a node that comes back do not come all at once.
-fn pause(failures: u32, random: u64) -> Duration {
+pub(super) fn pause(failures: u32, random: u64) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(random % nanos.max(1))
@@ -160,7 +160,7 @@ fn pause(failures: u32, random: u64) -> Duration {
 
 /// Connects and stays connected; returns why no longer.
 async fn live(shared: &Arc<Shared>) -> Failure {
-    let client = connection::client(&shared.config, shared.tls.clone());
+    let client = connection::client(&shared.config, shared.tls.clone(), RespVersion::RESP2);
     let connection = Connection::new(client, Arc::clone(&shared.env));
     let mut running = Running { task: None, connection: Arc::clone(&connection) };
     let opened = async {
@@ -180,9 +180,9 @@ async fn live(shared: &Arc<Shared>) -> Failure {
 }
 
 /// fred's task for a connection. Ending it closes the socket, whatever is still queued.
-struct Running {
-    task: Option<ConnectHandle>,
-    connection: Arc<Connection>,
+pub(super) struct Running {
+    pub(super) task: Option<ConnectHandle>,
+    pub(super) connection: Arc<Connection>,
 }
 
 impl Drop for Running {
@@ -194,7 +194,7 @@ impl Drop for Running {
     }
 }
 
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     shared: &Shared,
     attempt: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
@@ -211,7 +211,11 @@ async fn in_time<T>(
 }
 
 /// Has fred connect and log in. `task` is set at once, so that it can be ended at any time.
-async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHandle>) -> Result<(), Failure> {
+pub(super) async fn connect(
+    shared: &Shared,
+    client: &Client,
+    task: &mut Option<ConnectHandle>,
+) -> Result<(), Failure> {
     let mut connected = Box::pin(client.wait_for_connect());
     // fred tells only those who listen already.
     let result = match connected.as_mut().now_or_never() {
@@ -227,19 +231,13 @@ async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHand
 /// Judges the server, loads the scripts and looks at its clock: two round trips.
 async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session, Failure> {
     let sent = shared.env.now();
-    let select_db = async {
-        match shared.config.database() {
-            0 => Ok(()),
-            db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
-        }
-    };
     let time = async {
         let frame = command(connection, "TIME", vec![]).await?;
         let micros = reply::time(&frame).ok_or_else(|| not_redis("its answer to TIME makes no sense"))?;
         shared.sample(micros, sent);
         Ok(())
     };
-    let (selected, server, time) = join3(select_db, judge(connection), time).await;
+    let (selected, server, time) = join3(select_database(shared, connection), judge(connection), time).await;
     // What the server is comes first: it explains why other commands fail.
     let server = server?;
     selected?;
@@ -305,6 +303,14 @@ async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Failure> {
         frame.map(|frame| reply::second(&frame).is_some_and(|value| value == wanted))
     };
     Ok(is(only, "yes")? && is(fsync, "always")?)
+}
+
+/// Goes to the database of the configuration.
+pub(super) async fn select_database(shared: &Shared, connection: &Arc<Connection>) -> Result<(), Failure> {
+    match shared.config.database() {
+        0 => Ok(()),
+        db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
+    }
 }
 
 /// Reads who the server is, and whether it can be a node.
