@@ -19,7 +19,7 @@ use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
 #[cfg(feature = "memory")]
 use crate::backend::memory::MemoryNode;
 #[cfg(feature = "redis")]
-use crate::backend::redis::{RedisConfig, RedisConfigError, RedisNode};
+use crate::backend::redis::{self, RedisConfig, RedisConfigError};
 
 /// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
 #[derive(Clone)]
@@ -82,7 +82,8 @@ impl LocksBuilder {
         self
     }
 
-    /// Adds one Redis master with settings that an address cannot say.
+    /// Adds one Redis with settings that an address cannot say: a master, one that
+    /// [sentinels](RedisConfig::sentinel) name, or a [Cluster](RedisConfig::cluster). Whatever it is, it has one vote.
     #[cfg(feature = "redis")]
     pub fn redis(mut self, config: RedisConfig) -> Self {
         self.nodes.push(Source::Redis(config));
@@ -268,10 +269,10 @@ impl LocksBuilder {
                     if let Some(prefix) = &self.prefix {
                         config = config.prefix(prefix.clone());
                     }
-                    RedisNode::start(config, Arc::clone(env), self.protections)?
+                    redis::start(config, Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "redis")]
-                Source::Redis(config) => RedisNode::start(config.clone(), Arc::clone(env), self.protections)?,
+                Source::Redis(config) => redis::start(config.clone(), Arc::clone(env), self.protections)?,
                 #[cfg(feature = "memory")]
                 Source::Memory => {
                     MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)

@@ -4,14 +4,18 @@
 //! one script; everything about the connection (reconnecting, limits, time-outs) is done here, and switched off in
 //! fred.
 
+mod ask;
+mod cluster;
 mod config;
 mod connection;
 mod failure;
 mod identity;
 mod keys;
 mod link;
+mod place;
 mod reply;
 mod scripts;
+mod sentinel;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
@@ -23,11 +27,13 @@ use std::time::Duration;
 use fred::types::Value;
 use tokio::sync::{oneshot, watch};
 
+pub use cluster::RedisClusterNode;
 pub use config::{RedisConfig, RedisConfigError, TlsFiles};
 
 use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
+use place::Place;
 use reply::{Answer, Nonsense};
 use scripts::Script;
 
@@ -47,7 +53,8 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`.
+/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. A user at sentinels needs
+/// `SENTINEL get-master-addr-by-name`.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
@@ -59,14 +66,25 @@ impl RedisNode {
     /// Begins to connect. Returns at once; [`Node::probe`] waits for the outcome.
     ///
     /// # Errors
-    /// [`RedisConfigError`] if the configuration cannot work whatever the server does: TLS files, limits, features.
+    /// [`RedisConfigError`] if the configuration cannot work whatever the server does: TLS files, limits, features; or if
+    /// it is that of a Cluster, which is for [`RedisClusterNode`].
     pub fn start(
         config: RedisConfig,
         env: Arc<dyn Env>,
         protections: Protections,
     ) -> Result<Arc<Self>, RedisConfigError> {
         config.validate()?;
+        if config.is_cluster() {
+            return Err(RedisConfigError::Topology {
+                expected: "one master; a Cluster is a RedisClusterNode",
+            });
+        }
         let tls = load_tls(&config)?;
+        Ok(Self::launch(config, tls, env, protections))
+    }
+
+    /// Begins to connect, with a configuration that has been checked.
+    fn launch(config: RedisConfig, tls: Tls, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
         let address = config.address().into();
         let shared = Arc::new(Shared {
             config,
@@ -78,7 +96,7 @@ impl RedisNode {
         });
         let (stop, stopped) = oneshot::channel();
         shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));
-        Ok(Arc::new(Self { address, shared, _stop: stop }))
+        Arc::new(Self { address, shared, _stop: stop })
     }
 
     /// The connection, if there is one.
@@ -113,7 +131,9 @@ impl RedisNode {
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
         if let Some(text) = reply::error(&frame) {
-            if text.starts_with("NOSCRIPT") {
+            // A master that was made a replica: sentinels know another one.
+            let replaced = text.contains("READONLY") && self.shared.config.place != Place::Fixed;
+            if text.starts_with("NOSCRIPT") || replaced {
                 session.connection.ask(Wish::SetUp);
             }
             return Err(refused_by_server(&self.address, script.name(), &text));
@@ -291,6 +311,19 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
         .map(|script| script.render("yardstick", &Protections::default()))
+}
+
+/// Starts the node that a configuration asks for: one master, or a Cluster.
+pub(crate) fn start(
+    config: RedisConfig,
+    env: Arc<dyn Env>,
+    protections: Protections,
+) -> Result<Arc<dyn Node>, RedisConfigError> {
+    if config.is_cluster() {
+        Ok(RedisClusterNode::start(config, env, protections)?)
+    } else {
+        Ok(RedisNode::start(config, env, protections)?)
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -36,9 +36,19 @@ impl Backend {
     pub(super) const fn own_keys(self) -> &'static [&'static str] {
         match self {
             Self::Redlock => &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile"],
-            Self::Redis => {
-                &["addrs", "db", "username", "password", "caFile", "certFile", "keyFile", "maxRetries"]
-            }
+            Self::Redis => &[
+                "addrs",
+                "masterName",
+                "sentinelUsername",
+                "sentinelPassword",
+                "db",
+                "username",
+                "password",
+                "caFile",
+                "certFile",
+                "keyFile",
+                "maxRetries",
+            ],
             Self::Memory => &[],
         }
     }
@@ -50,7 +60,7 @@ pub(crate) enum Store {
     /// Independent Redis masters, at least one.
     #[cfg(feature = "redis")]
     Redlock { nodes: Vec<RedisConfig> },
-    /// One Redis, as due uses it.
+    /// One Redis, or a Cluster, as due uses it.
     #[cfg(feature = "redis")]
     Redis { node: RedisConfig },
     /// Redis, of which this build knows nothing.

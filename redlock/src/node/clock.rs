@@ -49,6 +49,12 @@ impl NodeClock {
         }
     }
 
+    /// Another server, with a clock of its own, answers from now on. What was stated in its predecessor's time stays.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody else changes servers"))]
+    pub(crate) fn begin_anew(&mut self) {
+        self.sample = None;
+    }
+
     /// `at` in the node's time, in microseconds; `None` before the first sample.
     pub(crate) fn deadline(&mut self, at: Instant) -> Option<u64> {
         let offset = self.sample?.offset;
@@ -100,6 +106,18 @@ mod tests {
         assert_eq!(clock.deadline(at(0)), Some(999_950));
         clock.sample(11_000_500, at(10_000_200), at(10_000_900));
         assert_eq!(clock.deadline(at(0)), Some(999_600), "an old sample is replaced even by a slower one");
+    }
+
+    #[test]
+    fn another_server_has_another_clock_however_close_and_old_deadlines_count_in_the_old_one() {
+        let mut clock = NodeClock::default();
+        clock.sample(1_000_050, at(0), at(100));
+        assert_eq!(clock.deadline(at(0)), Some(999_950));
+        clock.begin_anew();
+        assert_eq!((clock.deadline(at(0)), clock.at(at(0))), (None, None));
+        clock.sample(1_000_000, at(200), at(900));
+        assert_eq!(clock.deadline(at(0)), Some(999_100), "a slower sample of its own");
+        assert_eq!(clock.settled_after(at(0)), Some(999_950));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum NodeErrorKind {
     ReadOnly,
     /// The key holds something that no lock has written.
     WrongType,
+    /// The server is a member of a Redis Cluster, and another member keeps this name.
+    Moved,
     /// The node's own state forbids it for now: it is loading, busy or shutting down.
     NotReady,
 }

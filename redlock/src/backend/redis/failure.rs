@@ -108,8 +108,11 @@ const REPLIES: &[(&str, NodeErrorKind)] = &[
     ("ERR invalid password", NodeErrorKind::Denied),
     ("ERR DB index", NodeErrorKind::Unsupported),
     ("ERR unknown command", NodeErrorKind::Unsupported),
-    ("MOVED", NodeErrorKind::Unsupported),
-    ("ASK", NodeErrorKind::Unsupported),
+    ("MOVED", NodeErrorKind::Moved),
+    // A slot is being migrated, and the name is not here now.
+    ("ASK", NodeErrorKind::NotReady),
+    ("TRYAGAIN", NodeErrorKind::NotReady),
+    ("CLUSTERDOWN", NodeErrorKind::NotReady),
     ("CROSSSLOT", NodeErrorKind::Unsupported),
 ];
 
@@ -141,6 +144,10 @@ pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) ->
             "; the ACL user needs EVALSHA, TIME, SET, GET, DEL, PTTL and PEXPIRE on these keys"
         }
         Some(NodeErrorKind::ReadOnly) => "; the node takes no writes now",
+        Some(NodeErrorKind::Moved) => {
+            "; this server is a member of a Redis Cluster: give several of its addresses \
+             (RedisConfig::cluster, addrs in [lock.redis])"
+        }
         Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots",
         _ => "",
     };
@@ -205,6 +212,9 @@ mod tests {
             ("NOPERM this user has no permissions to run the 'evalsha' command", NodeErrorKind::Denied),
             ("LOADING Redis is loading the dataset in memory", NodeErrorKind::NotReady),
             ("BUSY Redis is busy running a script.", NodeErrorKind::NotReady),
+            ("MOVED 3999 127.0.0.1:6381", NodeErrorKind::Moved),
+            ("ASK 3999 127.0.0.1:6381", NodeErrorKind::NotReady),
+            ("CLUSTERDOWN Hash slot not served", NodeErrorKind::NotReady),
         ] {
             assert_eq!(server_error(text), Some(kind), "{text}");
         }

@@ -14,8 +14,10 @@ use super::config::RedisConfig;
 use super::connection::{self, Connection, Outcome, Tls, Wish};
 use super::failure::{Failure, closed_early, not_redis, server_error};
 use super::identity::Server;
+use super::place::Place;
 use super::reply;
 use super::scripts::{Hashes, Script};
+use super::sentinel;
 use crate::env::{Env, jitter};
 use crate::node::NodeErrorKind;
 use crate::node::clock::NodeClock;
@@ -97,29 +99,45 @@ fn pause(failures: u32, random: u64) -> Duration {
 
 /// Connects and stays connected; returns why no longer.
 async fn live(shared: &Arc<Shared>) -> Failure {
-    let client = connection::client(&shared.config, shared.tls.clone());
+    let config = match sentinel::find(shared).await {
+        Ok(config) => config,
+        Err(failure) => return failure,
+    };
+    if shared.config.place != Place::Fixed {
+        shared.clock.lock().unwrap_or_else(PoisonError::into_inner).begin_anew();
+    }
+    let client = connection::client(&config, shared.tls.clone());
     let connection = Connection::new(client, Arc::clone(&shared.env));
-    let mut running = Running { task: None, connection: Arc::clone(&connection) };
+    let mut running = Running::new(&connection);
     let opened = async {
-        connect(shared, connection.client(), &mut running.task).await?;
+        connect(&config, connection.client(), &mut running.task).await?;
         set_up(shared, &connection).await
     };
-    let failure = match in_time(shared, opened).await {
+    let mut failure = match in_time(&config, &*shared.env, opened).await {
         Ok(session) => {
             shared.link.send_replace(Link::Up(Arc::new(session)));
-            watch_over(shared, &mut running).await
+            watch_over(shared, &config, &mut running).await
         }
         Err(failure) => failure,
     };
+    if shared.config.place != Place::Fixed {
+        failure.detail = format!("master {}: {}", config.address(), failure.detail);
+    }
     // Before anybody learns that the connection has gone, so that nobody waits on it.
     connection.close(failure.clone());
     failure
 }
 
 /// fred's task for a connection. Ending it closes the socket, whatever is still queued.
-struct Running {
-    task: Option<ConnectHandle>,
+pub(super) struct Running {
+    pub(super) task: Option<ConnectHandle>,
     connection: Arc<Connection>,
+}
+
+impl Running {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        Self { task: None, connection: Arc::clone(connection) }
+    }
 }
 
 impl Drop for Running {
@@ -131,24 +149,29 @@ impl Drop for Running {
     }
 }
 
-async fn in_time<T>(
-    shared: &Shared,
+pub(super) async fn in_time<T>(
+    config: &RedisConfig,
+    env: &dyn Env,
     attempt: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let limit = shared.config.connect_timeout;
-    let timer = shared.env.sleep_until(shared.env.now().saturating_add(limit));
+    let limit = config.connect_timeout;
+    let timer = env.sleep_until(env.now().saturating_add(limit));
     match select(std::pin::pin!(attempt), timer).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             // A server without TLS waits for the end of what it takes for a command.
-            let hint = if shared.config.has_tls() { "; does the server speak TLS?" } else { "" };
+            let hint = if config.has_tls() { "; does the server speak TLS?" } else { "" };
             Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}{hint}")))
         }
     }
 }
 
 /// Has fred connect and log in. `task` is set at once, so that it can be ended at any time.
-async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHandle>) -> Result<(), Failure> {
+pub(super) async fn connect(
+    config: &RedisConfig,
+    client: &Client,
+    task: &mut Option<ConnectHandle>,
+) -> Result<(), Failure> {
     let mut connected = Box::pin(client.wait_for_connect());
     // fred tells only those who listen already.
     let result = match connected.as_mut().now_or_never() {
@@ -158,7 +181,7 @@ async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHand
             connected.await
         }
     };
-    result.map_err(|error| Failure::of_attempt(&error, shared.config.has_tls(), &shared.config.host))
+    result.map_err(|error| Failure::of_attempt(&error, config.has_tls(), &config.host))
 }
 
 /// Judges the server, loads the scripts and looks at its clock: two round trips.
@@ -207,7 +230,7 @@ pub(super) async fn judge(connection: &Arc<Connection>) -> Result<Server, Failur
 }
 
 /// A command that changes nothing that matters: its effect is not asked for.
-async fn command(
+pub(super) async fn command(
     connection: &Arc<Connection>,
     name: &'static str,
     arguments: Vec<Value>,
@@ -228,14 +251,19 @@ async fn command(
     }
 }
 
-/// Lets the connection be used until it ends; returns why it did.
-async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
+/// Lets the connection to the server of `config` be used until it ends; returns why it did.
+async fn watch_over(shared: &Shared, config: &RedisConfig, running: &mut Running) -> Failure {
     let connection = Arc::clone(&running.connection);
     let Some(task) = running.task.as_mut() else { return closed_early("fred has no task") };
-    let mut silence = std::pin::pin!(silence(shared, &connection));
+    let silence = std::pin::pin!(silence(shared, &connection).map(|()| {
+        let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
+        Failure::new(NodeErrorKind::Unreachable, detail)
+    }));
+    let moved = std::pin::pin!(sentinel::moved(shared, config));
+    let mut reason = select(silence, moved).map(|reason| reason.factor_first().0);
     loop {
         let wish = std::pin::pin!(connection.wish());
-        let event = select(&mut *task, select(wish, &mut silence)).await;
+        let event = select(&mut *task, select(wish, &mut reason)).await;
         match event {
             Either::Left(_) => {
                 return Failure::new(NodeErrorKind::Unreachable, "the server closed the connection");
@@ -245,15 +273,12 @@ async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
                 return Failure::new(NodeErrorKind::Protocol, detail);
             }
             Either::Right((Either::Left((Wish::SetUp, _)), _)) => {
-                match in_time(shared, set_up(shared, &connection)).await {
+                match in_time(config, &*shared.env, set_up(shared, &connection)).await {
                     Ok(session) => drop(shared.link.send_replace(Link::Up(Arc::new(session)))),
                     Err(failure) => return failure,
                 }
             }
-            Either::Right((Either::Right(_), _)) => {
-                let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
-                return Failure::new(NodeErrorKind::Unreachable, detail);
-            }
+            Either::Right((Either::Right((reason, _)), _)) => return reason,
         }
     }
 }

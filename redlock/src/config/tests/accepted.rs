@@ -94,6 +94,34 @@ fn every_key_reaches_its_setting() {
     assert_eq!(timing.unwrap().settings, expected);
 }
 
+/// The node of `[lock.redis]`.
+fn redis(text: &str) -> RedisConfig {
+    match load(&format!("[lock.redis]\n{text}")).unwrap().store {
+        Store::Redis { node } => node,
+        other => panic!("expected [lock.redis], found {other:?}"),
+    }
+}
+
+#[test]
+fn several_addresses_are_a_cluster_whose_database_is_ignored_as_due_does() {
+    let cluster = RedisConfig::cluster(["a:7000", "b"]).unwrap();
+    let of_due = |node: RedisConfig| node.db(0).prefix("due:lock").username("app").password("hunter2");
+    let text = "addrs = ['a:7000', 'b']\ndb = 3\nusername = 'app'\npassword = 'hunter2'";
+    assert_eq!(redis(text), of_due(cluster));
+}
+
+#[test]
+fn a_master_name_makes_the_addresses_sentinels_however_many() {
+    let text = "masterName = 'm'\ndb = 2\npassword = 'a'\nsentinelUsername = 'u'\nsentinelPassword = 'b'";
+    for addresses in [&["s1"][..], &["s1", "s2:7000"]] {
+        let node = RedisConfig::sentinel("m", addresses).unwrap().prefix("due:lock");
+        let expected = node.db(2).password("a").sentinel_username("u").sentinel_password("b");
+        assert_eq!(redis(&format!("addrs = {addresses:?}\n{text}")), expected);
+    }
+    let unset = "addrs = ['a']\nmasterName = ''\nsentinelUsername = ''\nsentinelPassword = ''";
+    assert_eq!(redis(unset), RedisConfig::new("a").prefix("due:lock"));
+}
+
 #[test]
 fn a_user_and_a_password_are_one_pair_and_never_mixed_from_url_and_table() {
     let nodes = redlock(
