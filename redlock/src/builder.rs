@@ -299,7 +299,9 @@ impl LocksBuilder {
                 }
             };
             let Some(instance) = identity.instance else { continue };
-            if let Some((_, first)) = known.iter().find(|(seen, _)| *seen == instance) {
+            let is_same =
+                |seen: &str| seen.split('+').any(|one| instance.split('+').any(|other| one == other));
+            if let Some((_, first)) = known.iter().find(|(seen, _)| is_same(seen)) {
                 let (first, second) = ((*first).to_owned(), node.address().to_owned());
                 return Err(BuildError::SameServer { first, second });
             }

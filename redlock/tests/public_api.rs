@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use redlock::backend::memory::MemoryNode;
-use redlock::backend::redis::{RedisConfig, RedisConfigError, RedisNode, TlsFiles};
+use redlock::backend::redis::{RedisClusterNode, RedisConfig, RedisConfigError, RedisNode, TlsFiles};
 use redlock::config::{Config, ConfigError};
 use redlock::env::{Env, RandomError};
 use redlock::node::{Node, NodeError, RefusalReason};
@@ -27,6 +27,7 @@ fn values_can_be_shared_between_threads() {
     shareable::<LockGuard>();
     shareable::<blocking::LockGuard>();
     shareable::<MemoryNode>();
+    shareable::<RedisClusterNode>();
     shareable::<RedisNode>();
     cloneable::<Config>();
     cloneable::<Held>();

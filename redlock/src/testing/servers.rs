@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod cluster;
 mod error;
 mod fleet;
 mod options;
@@ -24,10 +25,13 @@ mod process;
 mod program;
 mod redis;
 mod resp;
+mod sentinel;
 
+pub use cluster::RedisCluster;
 pub use error::ServerError;
 pub use fleet::RedisFleet;
 pub use options::{RedisOptions, TlsFiles};
 pub use program::redis_is_installed;
 pub use redis::RedisServer;
 pub use resp::Reply;
+pub use sentinel::RedisSentinels;
