@@ -10,7 +10,9 @@ use redlock::testing::real_env;
 use redlock::testing::servers::{RedisCluster, RedisFleet, RedisSentinels};
 use redlock::{BuildError, Locks, Protections};
 
-use crate::{acquire, connected, names, nobody, of_cluster, probe};
+use redlock_tests::support::eventually;
+
+use crate::{acquire, acquire_eventually, connected, names, nobody, of_cluster, probe};
 
 #[test]
 fn independent_masters_are_no_cluster_and_the_error_says_where_they_belong() {
@@ -84,14 +86,19 @@ fn a_cluster_in_which_nobody_has_slots_is_no_node_yet() {
 }
 
 #[test]
-fn a_cluster_that_serves_no_slot_of_a_name_says_so_without_effect() {
+fn a_cluster_that_is_down_grants_nothing_until_it_is_up() {
     let cluster = RedisCluster::start(3).unwrap();
     let node = connected(of_cluster(&cluster));
     let lock = &names(&cluster)[0];
     let slot = cluster.slot(&format!("redlock:{lock}")).unwrap().to_string();
     cluster.masters().for_each(|master| drop(master.command(&["CLUSTER", "DELSLOTS", &slot]).unwrap()));
-    let error = acquire(&node, lock, 1).unwrap_err();
-    assert_eq!((error.kind, error.effect), (NodeErrorKind::NotReady, Effect::None), "{error}");
+    eventually("it is said without an effect", || {
+        let error = acquire(&node, lock, 1).unwrap_err();
+        error.effect == Effect::None && error.to_string().contains("no master of the Cluster keeps slot")
+    });
+    cluster.master(2).command(&["CLUSTER", "ADDSLOTS", &slot]).unwrap();
+    acquire_eventually(&node, lock, 1);
+    assert_eq!(cluster.master(2).lock_keys().unwrap(), [format!("redlock:{lock}")]);
 }
 
 #[test]

@@ -54,7 +54,6 @@ impl RedisCluster {
         let mut cluster = Self::start(masters)?;
         let replica = member(&RedisServer::options()).start()?;
         cluster.meet(&replica)?;
-        cluster.wait_until_complete(masters + 1)?;
         let id = cluster.id(0)?;
         eventually("it knows its master", &replica.address(), || {
             Ok(replica.command(&["CLUSTER", "REPLICATE", &id]).is_ok())
@@ -63,6 +62,7 @@ impl RedisCluster {
             Ok(field(&replica, "replication", "master_link_status:")?.as_deref() == Some("up"))
         })?;
         cluster.replica = Some(replica);
+        cluster.wait_until_complete(masters + 1)?;
         Ok(cluster)
     }
 
@@ -149,20 +149,25 @@ impl RedisCluster {
         self.masters[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]).map(drop)
     }
 
+    /// Waits until every member knows all others, and which slots they keep.
     fn wait_until_complete(&self, members: usize) -> Result<(), ServerError> {
+        let masters = self.masters.len();
         let expected = [
             "cluster_state:ok".to_owned(),
             format!("cluster_known_nodes:{members}"),
-            format!("cluster_size:{}", self.masters.len()),
+            format!("cluster_size:{masters}"),
         ];
-        for server in &self.masters {
+        for server in self.masters.iter().chain(&self.replica) {
             eventually("it knows all members", &server.address(), || {
                 let info = server.command(&["CLUSTER", "INFO"])?;
                 let lines: Vec<_> = info.text().unwrap_or_default().lines().map(str::trim).collect();
-                let slots = server.command(&["CLUSTER", "SLOTS"])?;
-                let complete =
-                    matches!(slots, super::Reply::Array(ranges) if ranges.len() == self.masters.len());
-                Ok(complete && expected.iter().all(|line| lines.contains(&line.as_str())))
+                let nodes = server.command(&["CLUSTER", "NODES"])?;
+                let nodes = nodes.text().unwrap_or_default();
+                let with = |what: &str| nodes.lines().filter(|line| line.contains(what)).count();
+                Ok(expected.iter().all(|line| lines.contains(&line.as_str()))
+                    && with("handshake") == 0
+                    && with(" connected") == members
+                    && with("slave ") == usize::from(self.replica.is_some()))
             })?;
         }
         Ok(())
