@@ -44,7 +44,7 @@ enum Source {
     #[cfg(feature = "redis")]
     Url(String),
     #[cfg(feature = "redis")]
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
     #[cfg(feature = "memory")]
     Memory,
 }
@@ -86,7 +86,7 @@ impl LocksBuilder {
     /// [sentinels](RedisConfig::sentinel) name, or a [Cluster](RedisConfig::cluster). Whatever it is, it has one vote.
     #[cfg(feature = "redis")]
     pub fn redis(mut self, config: RedisConfig) -> Self {
-        self.nodes.push(Source::Redis(config));
+        self.nodes.push(Source::Redis(Box::new(config)));
         self
     }
 
@@ -272,7 +272,7 @@ impl LocksBuilder {
                     redis::start(config, Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "redis")]
-                Source::Redis(config) => redis::start(config.clone(), Arc::clone(env), self.protections)?,
+                Source::Redis(config) => redis::start((**config).clone(), Arc::clone(env), self.protections)?,
                 #[cfg(feature = "memory")]
                 Source::Memory => {
                     MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)

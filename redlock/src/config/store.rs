@@ -62,7 +62,7 @@ pub(crate) enum Store {
     Redlock { nodes: Vec<RedisConfig> },
     /// One Redis, or a Cluster, as due uses it.
     #[cfg(feature = "redis")]
-    Redis { node: RedisConfig },
+    Redis { node: Box<RedisConfig> },
     /// Redis, of which this build knows nothing.
     #[cfg(not(feature = "redis"))]
     Redis,
@@ -78,7 +78,7 @@ impl Store {
             #[cfg(feature = "redis")]
             Backend::Redlock => Ok(Self::Redlock { nodes: redis::read_nodes(table, folder)? }),
             #[cfg(feature = "redis")]
-            Backend::Redis => Ok(Self::Redis { node: redis::read_node(table, folder)? }),
+            Backend::Redis => Ok(Self::Redis { node: Box::new(redis::read_node(table, folder)?) }),
             #[cfg(not(feature = "redis"))]
             Backend::Redlock | Backend::Redis => Ok(Self::Redis),
             Backend::Memory => {

@@ -93,6 +93,10 @@ fn a_master_that_was_made_a_replica_refuses_the_old_session_and_its_successor_is
     old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]).unwrap();
     let error = acquire(&node, "b", 1).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::ReadOnly, "{error}");
+    eventually("the connection is given up", || {
+        let error = acquire(&node, "b", 1).unwrap_err();
+        error.kind == NodeErrorKind::Unreachable && error.to_string().contains(&old.address())
+    });
     for index in 0..3 {
         rename(&sentinels, index, new);
     }

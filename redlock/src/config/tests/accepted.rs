@@ -20,7 +20,7 @@ fn settings(seconds: u64) -> Settings {
 fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
     let config = load(DUE).unwrap();
     let node = RedisConfig::new("127.0.0.1").port(6379).db(0).prefix("due:lock");
-    assert_eq!(config.store, Store::Redis { node });
+    assert_eq!(config.store, Store::Redis { node: Box::new(node) });
     assert_eq!(config.settings, settings(3));
     assert_eq!(config.settings.acquire_interval, Duration::from_millis(20));
     assert_eq!(config.settings.max_retries, None);
@@ -97,7 +97,7 @@ fn every_key_reaches_its_setting() {
 /// The node of `[lock.redis]`.
 fn redis(text: &str) -> RedisConfig {
     match load(&format!("[lock.redis]\n{text}")).unwrap().store {
-        Store::Redis { node } => node,
+        Store::Redis { node } => *node,
         other => panic!("expected [lock.redis], found {other:?}"),
     }
 }
@@ -210,7 +210,7 @@ fn tls_files_are_found_from_the_folder_of_the_configuration_file() {
     let at = |name: &str| folder.path().join(name);
     let files = TlsFiles::platform().ca(absolute).cert(at("cert.pem")).key(at("./key.pem"));
     let node = RedisConfig::new("127.0.0.1").prefix("due:lock").tls(files);
-    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node });
+    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node: Box::new(node) });
 }
 
 #[test]
