@@ -82,4 +82,8 @@ protections! {
     fence_extend,
     /// A node that finds the request's own token does not count up again.
     fence_once,
+    /// What was sent to one master of a Cluster is not settled by another's word alone.
+    settle_everywhere,
+    /// The master is what most sentinels name, and not what one of them names first.
+    sentinel_majority,
 }

@@ -10,7 +10,7 @@ use redlock_tests::support::eventually;
 
 use crate::{
     acquire, acquire_eventually, add_locker, connected, connections, is_granted, locks, name, names, nobody,
-    of_cluster, probe, release,
+    of_cluster, probe, release, run_id,
 };
 
 #[test]
@@ -58,10 +58,7 @@ fn a_look_goes_to_the_master_of_the_name_and_a_probe_to_all() {
     }
     let instance = block_on(Arc::clone(&node).probe()).unwrap().instance.unwrap();
     for master in cluster.masters() {
-        let info = master.command(&["INFO", "server"]).unwrap();
-        let run_id =
-            info.text().unwrap().lines().find_map(|line| line.strip_prefix("run_id:")).unwrap().to_owned();
-        assert!(instance.contains(run_id.trim()), "{instance}");
+        assert!(instance.contains(&run_id(master)), "{instance}");
     }
     let other_seed = RedisConfig::cluster([cluster.master(2).address()]).unwrap();
     assert_eq!(probe(other_seed).unwrap().instance, Some(instance), "whoever was asked first");

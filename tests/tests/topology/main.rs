@@ -4,6 +4,7 @@
 mod accounting;
 mod cluster;
 mod migration;
+mod mutants;
 mod refused;
 mod sentinel;
 mod sentinels_down;
@@ -23,11 +24,15 @@ use redlock_tests::support::{LONG, eventually};
 
 /// A node that has begun to connect.
 fn start(config: RedisConfig) -> Arc<dyn Node> {
+    start_with(config, Protections::default())
+}
+
+fn start_with(config: RedisConfig, protections: Protections) -> Arc<dyn Node> {
     let env = real_env().unwrap();
     let config = config.connect_timeout(Duration::from_secs(3));
     match config.address().starts_with("cluster:") {
-        true => RedisClusterNode::start(config, env, Protections::default()).unwrap(),
-        false => RedisNode::start(config, env, Protections::default()).unwrap(),
+        true => RedisClusterNode::start(config, env, protections).unwrap(),
+        false => RedisNode::start(config, env, protections).unwrap(),
     }
 }
 
@@ -108,6 +113,20 @@ fn is_granted(reply: &Result<Reply, NodeError>) -> bool {
 #[track_caller]
 fn acquire_eventually(node: &Arc<dyn Node>, lock: &str, number: u8) {
     eventually("it is granted", || is_granted(&acquire(node, lock, number)));
+}
+
+/// The `run_id` of a server.
+fn run_id(server: &RedisServer) -> String {
+    let info = server.command(&["INFO", "server"]).unwrap();
+    let line = info.text().unwrap().lines().find_map(|line| line.strip_prefix("run_id:")).unwrap();
+    line.trim().to_owned()
+}
+
+/// Has a sentinel name this server as the master, whatever it was before.
+fn rename(sentinels: &RedisSentinels, index: usize, master: &RedisServer) {
+    let (sentinel, port) = (sentinels.sentinel(index), master.port().to_string());
+    sentinel.command(&["SENTINEL", "REMOVE", "mymaster"]).unwrap();
+    sentinel.command(&["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &port, "2"]).unwrap();
 }
 
 /// Has a server know the user `locker`, who may do everything.

@@ -10,7 +10,7 @@ use redlock_tests::support::eventually;
 
 use crate::{
     acquire, acquire_eventually, add_locker, by_sentinels, connected, connections, extend, is_granted, locks,
-    name, release,
+    name, release, rename,
 };
 
 #[test]
@@ -186,11 +186,4 @@ fn servers_and_sentinels_may_each_have_a_password() {
         assert!(text.contains(&culprit), "{text}");
         assert!(!["mast3r", "w4tcher", "wr0ng"].iter().any(|secret| text.contains(secret)), "{text}");
     }
-}
-
-/// Has a sentinel name this server as the master, whatever it was before.
-fn rename(sentinels: &RedisSentinels, index: usize, master: &RedisServer) {
-    let (sentinel, port) = (sentinels.sentinel(index), master.port().to_string());
-    sentinel.command(&["SENTINEL", "REMOVE", "mymaster"]).unwrap();
-    sentinel.command(&["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &port, "2"]).unwrap();
 }

@@ -152,6 +152,9 @@ impl RedisClusterNode {
     /// Whether no master but the one that has answered can still run a request that was to be run by `unsettled`: the slot
     /// may have been another's when it was sent. Judged by the other masters' time as their last answers have shown it.
     fn is_over_elsewhere(&self, unsettled: Instant, answered: &Arc<RedisNode>) -> bool {
+        if !self.shared.protections.settle_everywhere() {
+            return true;
+        }
         let now = self.shared.env.now();
         let Ok(map) = self.map() else { return false };
         let mut others = map.masters().iter().filter(|master| !Arc::ptr_eq(master, answered));

@@ -71,7 +71,8 @@ async fn ask_all(shared: &Shared, master_name: &str, sentinels: &[Address]) -> A
             Ok(None) => answers.unknown += 1,
             Err(failure) => answers.failed.push((sentinel.clone(), failure)),
         }
-        if answers.named_by_most().is_some() {
+        let first_is_enough = !shared.protections.sentinel_majority() && !answers.named.is_empty();
+        if answers.named_by_most().is_some() || first_is_enough {
             break;
         }
     }
