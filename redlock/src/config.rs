@@ -68,8 +68,7 @@
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
 //!
 //! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
-//! [`RedisConfig::cluster`](crate::backend::redis::RedisConfig::cluster) and
-//! [`RedisConfig::sentinel`](crate::backend::redis::RedisConfig::sentinel).
+//! `RedisConfig::cluster` and `RedisConfig::sentinel`.
 //!
 //! A **duration** is a string of one or more decimal numbers, each with a unit: `"500ms"`, `"1.5s"`, `"1m30s"`. Units are
 //! ns, us (or µs), ms, s, m, h and d. A bare integer is nanoseconds, as in due.

@@ -8,6 +8,8 @@ mod mutants;
 mod refused;
 mod sentinel;
 mod sentinels_down;
+mod strangers;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

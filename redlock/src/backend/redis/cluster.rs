@@ -29,7 +29,7 @@ use watch::Shared;
 /// A Redis Cluster as one node of the lock, given by [`RedisConfig::cluster`].
 ///
 /// It keeps one connection to each master, as [`RedisNode`] does, and looks at the slots again when a member says that a
-/// name has moved, when a connection is lost, and while a master cannot be reached; at most some ten times a second. A
+/// name has moved, when a connection is lost, and while a master cannot be reached; at most twenty times a second. A
 /// request for a name that has moved is sent once more, to its new master. Dropping the last reference closes all
 /// connections.
 ///

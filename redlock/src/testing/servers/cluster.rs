@@ -71,6 +71,11 @@ impl RedisCluster {
         self.masters.iter().map(RedisServer::address).collect()
     }
 
+    /// The addresses of the masters' TLS ports, in order; none without TLS.
+    pub fn tls_addresses(&self) -> Vec<String> {
+        self.masters.iter().filter_map(RedisServer::tls_address).collect()
+    }
+
     /// The servers that were masters at the beginning, in the order of their slots.
     pub fn masters(&self) -> slice::Iter<'_, RedisServer> {
         self.masters.iter()
@@ -145,7 +150,7 @@ impl RedisCluster {
     }
 
     fn meet(&self, server: &RedisServer) -> Result<(), ServerError> {
-        let port = server.port().to_string();
+        let port = server.tls_port().unwrap_or_else(|| server.port()).to_string();
         self.masters[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]).map(drop)
     }
 
@@ -175,8 +180,10 @@ impl RedisCluster {
 }
 
 fn member(options: &RedisOptions) -> RedisOptions {
+    // With TLS the members speak it among each other too: otherwise they would not tell clients their TLS ports.
     options
         .clone()
+        .args(options.tls.iter().flat_map(|_| ["--tls-cluster", "yes"]))
         .arg("--cluster-enabled", "yes")
         .arg("--cluster-node-timeout", "2000")
         .arg("--repl-diskless-sync-delay", "0")

@@ -85,8 +85,8 @@ impl RedisOptions {
     }
 
     /// A sentinel with this configuration, which it changes as it goes.
-    pub(super) fn sentinel(configuration: String) -> Self {
-        Self { sentinel: Some(configuration), ..Self::new() }
+    pub(super) fn sentinel(configuration: String, tls: Option<TlsFiles>) -> Self {
+        Self { sentinel: Some(configuration), tls, ..Self::new() }
     }
 
     /// The name of a sentinel's configuration in its directory.

@@ -95,6 +95,16 @@ impl RedisServer {
         format!("redis://{}", self.address())
     }
 
+    /// `127.0.0.1:PORT` of the TLS port, if there is one.
+    pub(super) fn tls_address(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("{}:{port}", self.options.host))
+    }
+
+    /// The TLS port, if there is one.
+    pub(super) fn tls_port(&self) -> Option<u16> {
+        self.tls_port
+    }
+
     /// `rediss://127.0.0.1:PORT` of the TLS port, if there is one.
     pub fn tls_url(&self) -> Option<String> {
         self.tls_port.map(|port| format!("rediss://{}:{port}", self.options.host))

@@ -2,7 +2,7 @@ use std::slice;
 use std::time::Duration;
 
 use super::error::eventually;
-use super::{RedisOptions, RedisServer, ServerError};
+use super::{RedisOptions, RedisServer, ServerError, TlsFiles};
 
 /// How long a server must not answer until a sentinel takes it for dead. Shorter, and a busy machine looks dead too.
 const DOWN_AFTER: Duration = Duration::from_millis(1_000);
@@ -25,7 +25,15 @@ impl RedisSentinels {
     /// # Errors
     /// As [`RedisServer::start`], or [`ServerError::Io`] if they do not find each other in time.
     pub fn start() -> Result<Self, ServerError> {
-        Self::start_with_passwords(None, None)
+        Self::start_all(RedisServer::options(), None, None)
+    }
+
+    /// The same, all of them with TLS, also among each other.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_tls(files: TlsFiles) -> Result<Self, ServerError> {
+        Self::start_all(RedisServer::options().tls(files), None, None)
     }
 
     /// The same with a password of the servers, and one of the sentinels.
@@ -36,12 +44,23 @@ impl RedisSentinels {
         password: Option<&str>,
         sentinel_password: Option<&str>,
     ) -> Result<Self, ServerError> {
-        let mut options = RedisServer::options().arg("--repl-diskless-sync-delay", "0");
+        Self::start_all(RedisServer::options(), password, sentinel_password)
+    }
+
+    fn start_all(
+        options: RedisOptions,
+        password: Option<&str>,
+        sentinel_password: Option<&str>,
+    ) -> Result<Self, ServerError> {
+        let tls = options.tls.clone();
+        let among_each_other: &[&str] = if tls.is_some() { &["--tls-replication", "yes"] } else { &[] };
+        let mut options =
+            options.arg("--repl-diskless-sync-delay", "0").args(among_each_other.iter().copied());
         if let Some(password) = password {
             options = options.arg("--masterauth", password).arg("--requirepass", password);
         }
         let master = options.start()?;
-        let (host, port) = ("127.0.0.1", master.port().to_string());
+        let (host, port) = ("127.0.0.1", master.tls_port().unwrap_or_else(|| master.port()).to_string());
         let mut servers = vec![master];
         for _ in 0..REPLICAS {
             servers.push(options.clone().args(["--replicaof", host, &port]).start()?);
@@ -59,7 +78,8 @@ impl RedisSentinels {
         ];
         lines.extend(password.map(|password| format!("sentinel auth-pass {name} {password}")));
         lines.extend(sentinel_password.map(|password| format!("sentinel sentinel-pass {password}")));
-        let mut options = RedisOptions::sentinel(lines.join("\n"));
+        let mut options =
+            RedisOptions::sentinel(lines.join("\n"), tls).args(among_each_other.iter().copied());
         if let Some(password) = sentinel_password {
             options = options.arg("--requirepass", password);
         }
@@ -72,6 +92,11 @@ impl RedisSentinels {
     /// The sentinels' addresses, in order.
     pub fn sentinel_addresses(&self) -> Vec<String> {
         self.sentinels.iter().map(RedisServer::address).collect()
+    }
+
+    /// The addresses of the sentinels' TLS ports, in order; none without TLS.
+    pub fn sentinel_tls_addresses(&self) -> Vec<String> {
+        self.sentinels.iter().filter_map(RedisServer::tls_address).collect()
     }
 
     /// The sentinel at `index`, from 0.
