@@ -187,3 +187,43 @@ fn servers_and_sentinels_may_each_have_a_password() {
         assert!(!["mast3r", "w4tcher", "wr0ng"].iter().any(|secret| text.contains(secret)), "{text}");
     }
 }
+
+/// Locks with `a` held, and the guard, when all replicas have its key.
+fn held_and_replicated(sentinels: &RedisSentinels) -> (redlock::Locks, redlock::LockGuard) {
+    let locks = locks(by_sentinels(sentinels));
+    let guard = block_on(locks.lock("a").acquire()).unwrap();
+    eventually("the replicas know it", || {
+        sentinels.servers().all(|server| server.lock_keys().unwrap() == ["redlock:a"])
+    });
+    (locks, guard)
+}
+
+#[test]
+fn a_lock_that_was_replicated_outlives_its_master() {
+    let sentinels = RedisSentinels::start().unwrap();
+    let (locks, guard) = held_and_replicated(&sentinels);
+    sentinels.server(0).kill();
+    eventually("its successor extends it", || block_on(guard.extend()).is_ok());
+    assert!(guard.is_valid());
+    assert!(block_on(locks.lock("a").try_acquire()).unwrap().is_none());
+    block_on(guard.release()).unwrap();
+    eventually("no key is left", || {
+        sentinels.master().is_some_and(|master| master.lock_keys().is_ok_and(|keys| keys.is_empty()))
+    });
+}
+
+#[test]
+fn a_lock_that_was_not_replicated_is_lost_with_its_master_and_the_holder_is_told() {
+    let sentinels = RedisSentinels::start().unwrap();
+    let (_locks, guard) = held_and_replicated(&sentinels);
+    let other = locks(by_sentinels(&sentinels));
+    // As if it had not come to them before the master died.
+    for replica in sentinels.servers().skip(1) {
+        replica.command(&["CONFIG", "SET", "replica-read-only", "no"]).unwrap();
+        replica.command(&["DEL", "redlock:a"]).unwrap();
+    }
+    sentinels.server(0).kill();
+    let next = block_on(other.lock("a").acquire()).unwrap();
+    assert!(next.fencing_token().unwrap() > guard.fencing_token().unwrap(), "the resource can tell");
+    eventually("the holder is told", || block_on(guard.extend()).is_err() && !guard.is_valid());
+}

@@ -16,7 +16,9 @@ use super::super::link::Link;
 use super::super::place::Address;
 use super::map::{Map, Range, View, read};
 use crate::env::{Env, jitter};
+use crate::id::Instant;
 use crate::node::NodeErrorKind;
+use crate::node::clock::NodeClock;
 use crate::protections::Protections;
 
 /// The pause between two looks; it doubles while looking does not help.
@@ -136,11 +138,14 @@ fn begin(shared: &Shared, master: &Address) -> Arc<RedisNode> {
 
 /// Remembers how far behind ours its clock may be: it may be given requests no more, but may still run old ones.
 fn retire(shared: &Shared, master: &RedisNode) {
-    let (clock, now) = (master.times(), shared.env.now());
-    let behind =
-        clock.settled_after(now).map_or(0, |settled| settled.saturating_sub(clock.at(now).unwrap_or(0)));
+    let behind = behind(&master.times(), shared.env.now());
     let mut retired = shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
     *retired = behind.max(*retired);
+}
+
+/// By how many microseconds the deadlines stated in a node's time may pass later than by our clock.
+fn behind(clock: &NodeClock, now: Instant) -> u64 {
+    clock.settled_after(now).map_or(0, |settled| settled.saturating_sub(clock.at(now).unwrap_or(0)))
 }
 
 /// The first answer counts, of whoever knows most about a change, of masters that answer, and of the seeds.
@@ -189,6 +194,20 @@ mod tests {
 
     fn failed(kind: NodeErrorKind, detail: &str) -> (Address, Failure) {
         (Address { host: "h".to_owned(), port: 1 }, Failure::new(kind, detail))
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_has_its_deadlines_pass_later() {
+        let at = |micros: u64| Instant::from_nanos(micros * 1_000);
+        let mut clock = NodeClock::default();
+        clock.sample(60_000_000, at(0), at(0));
+        assert_eq!(behind(&clock, at(5)), 0, "no deadline was ever stated");
+        assert!(clock.deadline(at(0)).is_some());
+        assert_eq!(behind(&clock, at(5)), 0);
+        clock.sample(1_000_000, at(0), at(0));
+        assert_eq!(behind(&clock, at(5)), 59_000_000);
+        clock.begin_anew();
+        assert!(behind(&clock, at(5)) > 59_000_000, "for ever, as far as we know");
     }
 
     #[test]
