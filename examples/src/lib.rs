@@ -51,6 +51,8 @@ impl Nodes {
             "an example needs Redis: install redis-server, or run `docker compose up --wait` and set \
              REDLOCK_NODES=127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003,127.0.0.1:7004,127.0.0.1:7005",
         )?;
+        // Nobody holds a lock on them.
+        redlock::Locks::builder().nodes(servers.urls()).init_blocking()?;
         println!("nodes: {count} started for this example");
         Ok(Self { urls: servers.urls(), servers: Some(servers) })
     }

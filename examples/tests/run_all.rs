@@ -125,6 +125,7 @@ fn fenced_resource_refuses_the_write_of_a_holder_that_woke_too_late() {
         "first: wakes",
         "account: refused token",
         "account: paid by the second",
+        "first: looks again: its lock is lost",
     ]);
 }
 

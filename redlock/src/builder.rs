@@ -8,10 +8,12 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::driver::Driver;
-use crate::env::{Env, RealEnv};
+use crate::env::{Env, RealEnv, jitter};
+use crate::fleet::Fleet;
 use crate::id::{InvalidTtl, Ttl};
 use crate::locks::Locks;
-use crate::node::{Identity, Node, NodeError};
+use crate::node::{Finding, Identity, Node, NodeError};
+use crate::preflight::{self, Measure};
 use crate::protections::Protections;
 use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
 use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
@@ -29,6 +31,7 @@ pub struct LocksBuilder {
     prefix: Option<String>,
     quorum: Option<usize>,
     start_without_quorum: bool,
+    strict: bool,
     ttl: Duration,
     max_ttl: Option<Duration>,
     drift_factor: f64,
@@ -64,6 +67,7 @@ impl LocksBuilder {
             prefix: None,
             quorum: None,
             start_without_quorum: false,
+            strict: false,
             ttl: settings.ttl.get(),
             max_ttl: Some(settings.max_ttl.get()),
             drift_factor: settings.drift_factor.get(),
@@ -120,6 +124,14 @@ impl LocksBuilder {
     /// its limits allow.
     pub fn start_without_quorum(mut self) -> Self {
         self.start_without_quorum = true;
+        self
+    }
+
+    /// Whether what [preflight](crate::preflight) warns of refuses the build too: no by default, when it is logged once. What
+    /// could not be read is no warning. Nodes that do not answer are not concerned: the quorum and
+    /// [`start_without_quorum`](LocksBuilder::start_without_quorum) decide on them.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 
@@ -188,6 +200,24 @@ impl LocksBuilder {
         self
     }
 
+    /// Whether nodes are kept from granting while they may have forgotten locks that are still held (restarted, flushed, promoted)
+    /// and while their clocks cannot be trusted: yes by default. All clients of a name must agree on it.
+    ///
+    /// A node with a new memory grants nothing new for [`max_ttl`](LocksBuilder::max_ttl) and its drift; the nodes of a new fleet
+    /// too, once, unless the operator says that nobody holds a lock: [`init`](LocksBuilder::init).
+    pub fn restart_guard(mut self, on: bool) -> Self {
+        self.settings.restart_guard = on;
+        self
+    }
+
+    /// Whether the [restart guard](LocksBuilder::restart_guard) takes a Redis that has `appendfsync always` before and after a
+    /// restart for one that has forgotten nothing: no by default. Only for nodes without replicas, on disks that keep what they
+    /// have confirmed.
+    pub fn trust_aof(mut self, on: bool) -> Self {
+        self.settings.trust_aof = on;
+        self
+    }
+
     /// Runs on another clock, timer, random source and executor: the simulation's.
     #[cfg(feature = "testing")]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
@@ -206,13 +236,52 @@ impl LocksBuilder {
     ///
     /// Returns when every node has answered or failed once. A minority that cannot be reached is tried again in the
     /// background; a node that refuses our credentials, or is not what it should be, is an error even if it is alone:
-    /// somebody has to change a setting.
+    /// somebody has to change a setting. So is one on which [preflight](crate::preflight) finds that locks can get lost
+    /// ([`BuildError::Preflight`]).
     ///
     /// Cancel safe: a dropped future leaves no connection and no thread.
     ///
     /// # Errors
     /// [`BuildError`] says which setting or node, and what was expected.
     pub async fn build(self) -> Result<Locks, BuildError> {
+        let (driver, settings) = self.connect().await?;
+        if let Some(fleet) = &driver.fleet {
+            fleet.look(&driver, None).await;
+            let nodes = fleet.misfits(&driver);
+            if !nodes.is_empty() {
+                return Err(BuildError::Misconfigured { nodes });
+            }
+        }
+        Ok(Locks::start(driver, settings))
+    }
+
+    /// As [`build`](LocksBuilder::build), on the operator's word that **no client holds a lock** on these nodes: their quarantines
+    /// end at once, whatever they have forgotten, and they form a new fleet with these settings. For new fleets, and after
+    /// a change of `maxExpiration` or of the nodes with every client stopped. Said while somebody holds a lock, another may
+    /// get it too.
+    ///
+    /// Not cancel safe: of a dropped future some nodes may be initialised. It can be repeated.
+    ///
+    /// # Errors
+    /// As [`build`](LocksBuilder::build); besides [`BuildError::InitIncomplete`] unless every node has answered.
+    pub async fn init(self) -> Result<Locks, BuildError> {
+        let (driver, settings) = self.connect().await?;
+        if let Some(fleet) = &driver.fleet {
+            let patience = Duration::from_secs(5);
+            let mut nodes = driver.unreachable(patience).await;
+            if nodes.is_empty() {
+                nodes = fleet.init(&driver, patience).await;
+            }
+            if !nodes.is_empty() {
+                return Err(BuildError::InitIncomplete { nodes });
+            }
+            fleet.look(&driver, None).await;
+        }
+        Ok(Locks::start(driver, settings))
+    }
+
+    /// Checks the settings and connects.
+    async fn connect(&self) -> Result<(Arc<Driver>, Settings), BuildError> {
         let settings = self.checked_settings()?;
         let nodes = self.nodes.len();
         let quorum = match self.quorum {
@@ -223,12 +292,25 @@ impl LocksBuilder {
             Some(env) => Arc::clone(env),
             None => Arc::new(RealEnv::start().map_err(|error| BuildError::Threads(Arc::new(error)))?),
         };
-        let nodes = self.start_nodes(&env)?;
+        let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
         let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
-        self.judge(quorum, &nodes, answers)?;
-        let driver = Driver::new(env, nodes, quorum, settings.drift_factor, self.protections);
-        Ok(Locks::start(driver, settings))
+        self.judge(quorum, &nodes, &answers)?;
+        if self.protections.preflight() {
+            let report =
+                preflight::run_on_probed(&env, &nodes, answers, Measure::new(quorum, &settings)).await;
+            let findings = report.refused(self.strict);
+            if !findings.is_empty() {
+                return Err(BuildError::Preflight { findings });
+            }
+            report.log_warnings();
+        }
+        let drift = settings.drift_factor;
+        let fleet = settings.restart_guard.then(|| {
+            let ttls = (settings.ttl, settings.max_ttl);
+            Arc::new(Fleet::new(quorum, ttls, drift, self.protections, jitter(&*env)))
+        });
+        Ok((Driver::new(env, nodes, quorum, drift, self.protections, fleet), settings))
     }
 
     /// As [`build`](LocksBuilder::build), for code without an async runtime.
@@ -237,6 +319,14 @@ impl LocksBuilder {
     /// As there.
     pub fn build_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
         Ok(futures::executor::block_on(self.build())?.blocking())
+    }
+
+    /// As [`init`](LocksBuilder::init), for code without an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn init_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
+        Ok(futures::executor::block_on(self.init())?.blocking())
     }
 
     fn checked_settings(&self) -> Result<Settings, BuildError> {
@@ -258,7 +348,7 @@ impl LocksBuilder {
         not(any(feature = "redis", feature = "memory")),
         expect(unused_variables, reason = "nodes that are ready need no environment")
     )]
-    fn start_nodes(&self, env: &Arc<dyn Env>) -> Result<Vec<Arc<dyn Node>>, BuildError> {
+    fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for source in &self.nodes {
             nodes.push(match source {
@@ -269,10 +359,12 @@ impl LocksBuilder {
                     if let Some(prefix) = &self.prefix {
                         config = config.prefix(prefix.clone());
                     }
-                    redis::start(config, Arc::clone(env), self.protections)?
+                    redis::start(guarded(config, settings), Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "redis")]
-                Source::Redis(config) => redis::start((**config).clone(), Arc::clone(env), self.protections)?,
+                Source::Redis(config) => {
+                    redis::start(guarded((**config).clone(), settings), Arc::clone(env), self.protections)?
+                }
                 #[cfg(feature = "memory")]
                 Source::Memory => {
                     MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)
@@ -286,19 +378,19 @@ impl LocksBuilder {
         &self,
         quorum: Quorum,
         nodes: &[Arc<dyn Node>],
-        answers: Vec<Result<Identity, NodeError>>,
+        answers: &[Result<Identity, NodeError>],
     ) -> Result<(), BuildError> {
-        let mut known: Vec<(String, &str)> = Vec::new();
+        let mut known: Vec<(&str, &str)> = Vec::new();
         let mut failed = Vec::new();
         for (node, answer) in nodes.iter().zip(answers) {
             let identity = match answer {
                 Ok(identity) => identity,
                 Err(error) => {
-                    failed.push(error);
+                    failed.push(error.clone());
                     continue;
                 }
             };
-            let Some(instance) = identity.instance else { continue };
+            let Some(instance) = &identity.instance else { continue };
             let is_same =
                 |seen: &str| seen.split('+').any(|one| instance.split('+').any(|other| one == other));
             if let Some((_, first)) = known.iter().find(|(seen, _)| is_same(seen)) {
@@ -326,6 +418,21 @@ impl fmt::Debug for LocksBuilder {
         // Addresses may contain passwords.
         f.debug_struct("LocksBuilder").field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
+}
+
+/// With the guard of this `Locks`.
+#[cfg(feature = "redis")]
+fn guarded(config: RedisConfig, settings: &Settings) -> RedisConfig {
+    if config.is_cluster() {
+        if settings.restart_guard {
+            tracing::warn!(
+                node = config.address(),
+                "a Redis Cluster keeps no marker: the restart guard does not cover it"
+            );
+        }
+        return config;
+    }
+    config.restart_guard(settings.restart_guard).trust_aof(settings.trust_aof)
 }
 
 fn at_least_a_millisecond(key: &'static str, value: Option<Duration>) -> Result<(), BuildError> {
@@ -419,6 +526,18 @@ pub enum BuildError {
         quorum: Quorum,
         /// Those that did not answer, each with its reason.
         nodes: Vec<NodeError>,
+    },
+    /// [`init`](LocksBuilder::init) did not reach every node, or could not change its marker. Repeat it when they are all there.
+    #[error("not every node was initialised; repeat it when all of them can be reached: {}", list(nodes))]
+    InitIncomplete {
+        /// Those that were not, each with its reason.
+        nodes: Vec<NodeError>,
+    },
+    /// Locks could get lost on these nodes, or, in [strict](LocksBuilder::strict) mode, something is not as it should be.
+    #[error("preflight: {}", preflight::OneLine(findings))]
+    Preflight {
+        /// What was found on which node, and what to do.
+        findings: Vec<Finding>,
     },
     /// The library's threads could not be started.
     #[error("the threads for I/O and timers could not be started: {0}")]

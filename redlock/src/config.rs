@@ -37,6 +37,7 @@
 //! | `renewLimit` | duration | none | same | from 1 ms | How long a guard is renewed after it was acquired; without it as long as the guard lives. |
 //! | `fencing` | boolean | true | same | | Whether every acquisition brings a fencing token. All clients of a name must agree on it. |
 //! | `fencingRetention` | duration | `"10m"` | same | from 1 ms | How long a store keeps a name's fencing counter after its last use. |
+//! | `restartGuard` | boolean | true | false | | Whether nodes are kept from granting while they may have forgotten locks that are still held, and while their clocks cannot be trusted: [`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard). All clients of a node must agree on it, and on `maxExpiration`. |
 //!
 //! `[lock.redlock]` and `[lock.redis]` have these besides. In `[lock.redlock]` they hold for every node, except where its
 //! URL says otherwise: a URL's database goes before `db`, and a URL that has a user or a password goes before `username` and
@@ -50,6 +51,7 @@
 //! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities that may have signed the server's certificate. |
 //! | `certFile` | string | none | a readable file, needs `keyFile` | Switches TLS on: PEM file of the client's certificate. |
 //! | `keyFile` | string | none | a readable file, needs `certFile` | PEM file of the client's private key. |
+//! | `trustAof` | boolean | false | needs `restartGuard` | Whether a Redis with `appendfsync always` before and after a restart counts as one that has forgotten nothing: [`LocksBuilder::trust_aof`](crate::LocksBuilder::trust_aof). |
 //!
 //! `[lock.redlock]` alone:
 //!
@@ -61,7 +63,7 @@
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `addrs` | array of strings | `["127.0.0.1:6379"]` | at least one, all different | `host:port`. Several are members of a Redis Cluster, and `db` is ignored; independent masters belong into `[lock.redlock]`. With `masterName` they are the sentinels. |
+//! | `addrs` | array of strings | `["127.0.0.1:6379"]` | at least one, all different | `host:port`. Several are members of a Redis Cluster: `db` is ignored, and `restartGuard` cannot be on; independent masters belong into `[lock.redlock]`. With `masterName` they are the sentinels. |
 //! | `masterName` | string | none | letters, digits, `.`, `-`, `_`; needs `addrs` | The master's name in the sentinels' configuration (`sentinel monitor NAME ...`). |
 //! | `sentinelUsername` | string | none | needs `masterName` | The ACL user at the sentinels. |
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
@@ -118,6 +120,8 @@
 //!     renewLimit = "1h"
 //!     fencing = true
 //!     fencingRetention = "10m"
+//!     restartGuard = true
+//!     trustAof = false
 //!
 //! [lock.redis]
 //!     addrs = ["127.0.0.1:6379"]

@@ -9,6 +9,7 @@ mod extend;
 mod fanout;
 mod flight;
 mod release;
+mod survey;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,8 +21,9 @@ use tokio::sync::Notify;
 
 use crate::env::Env;
 use crate::error::{NodeReport, NodeVote};
+use crate::fleet::Fleet;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
-use crate::node::{Node, NodeError};
+use crate::node::{Node, NodeError, Reply};
 use crate::protections::Protections;
 use crate::quorum::{Claim, DriftFactor, Quorum};
 
@@ -40,6 +42,8 @@ pub(crate) struct Driver {
     nodes: Vec<Arc<dyn Node>>,
     /// The nodes' addresses, shared with every report.
     addresses: Vec<Arc<str>>,
+    /// The guard over the nodes, where there is one.
+    pub(crate) fleet: Option<Arc<Fleet>>,
     background: Arc<Background>,
     adoption: Arc<Adoption>,
 }
@@ -51,11 +55,12 @@ impl Driver {
         quorum: Quorum,
         drift: DriftFactor,
         protections: Protections,
+        fleet: Option<Arc<Fleet>>,
     ) -> Arc<Self> {
         let addresses = nodes.iter().map(|node| node.address().into()).collect();
         let adoption = Adoption::start(&env);
         let background = Arc::default();
-        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, background, adoption })
+        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, fleet, background, adoption })
     }
 
     pub(crate) fn nodes(&self) -> &[Arc<dyn Node>] {
@@ -111,9 +116,21 @@ impl Driver {
 
     /// The median of the nodes' times, in microseconds, as far as they are known: what fencing counters follow. 0: unknown.
     fn hint(&self) -> u64 {
-        let mut clocks: Vec<u64> = self.nodes.iter().filter_map(|node| node.clock()).collect();
+        let now = self.env.now();
+        let mut clocks: Vec<u64> = self.nodes.iter().filter_map(|node| Some(node.clock()?.at(now))).collect();
         clocks.sort_unstable();
         clocks.get(clocks.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// What a node's answer counts for.
+    fn weigh(&self, node: usize, answer: Result<Reply, NodeError>) -> Result<Reply, NodeError> {
+        match &self.fleet {
+            None => answer,
+            Some(fleet) => {
+                let reading = self.nodes[node].clock();
+                fleet.weigh(node, &self.addresses[node], reading, self.env.now(), answer)
+            }
+        }
     }
 
     /// What each node said, for an error.

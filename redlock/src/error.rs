@@ -138,6 +138,10 @@ pub enum LostReason {
     /// So many nodes say that its key is gone that no quorum is left.
     #[error("so many nodes have lost its key that no quorum is left")]
     Missing,
+    /// A quorum of nodes' clocks has moved against ours by more than the drift that is allowed for: either ours stood still, as
+    /// under a paused virtual machine, or they were set. What was valid by our clock need not be by theirs.
+    #[error("the clocks of a quorum of nodes have moved against this machine's")]
+    ClockMoved,
     /// `renewLimit` was reached, and then its validity ended.
     #[error("its renewLimit was reached")]
     RenewLimit,

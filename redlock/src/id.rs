@@ -1,8 +1,12 @@
 //! The small values that everything else is made of, each validated when it is built.
 
+mod marker;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use marker::{Charter, Incarnation, Marker, Standing};
 
 /// What is locked: any bytes, 1 to [`LockName::MAX_BYTES`] of them.
 ///

@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::id::LockName;
 use crate::lock::Lock;
 use crate::node::Node;
+use crate::preflight::{self, Measure, Report};
 use crate::queue::Queue;
 use crate::quorum::Quorum;
 use crate::renewal::Renewal;
@@ -44,6 +45,16 @@ impl Locks {
     /// The nodes, in the order in which they were given.
     pub fn nodes(&self) -> &[Arc<dyn Node>] {
         self.core.driver.nodes()
+    }
+
+    /// Looks at the nodes: who they are, how they are set up, whether they go together. Changes nothing on them. A node
+    /// that does not answer takes a few seconds, and is a finding.
+    ///
+    /// Cancel safe: dropped, nothing is left.
+    pub async fn preflight(&self) -> Report {
+        let driver = &self.core.driver;
+        let measure = Measure::new(driver.quorum, &self.core.settings);
+        preflight::run(&driver.env, driver.nodes(), measure).await
     }
 
     /// Stops acquiring, and waits until every guard has been dropped and every release has been seen to its end, for
@@ -82,6 +93,10 @@ impl Locks {
 
     pub(crate) fn start(driver: Arc<Driver>, settings: Settings) -> Self {
         let renewal = Renewal::start(&driver);
+        if let Some(fleet) = &driver.fleet {
+            let guard = Arc::clone(fleet).run(Arc::clone(&driver), Arc::clone(&renewal));
+            driver.spawn_service(guard);
+        }
         let core =
             Core { driver, settings, renewal, queue: Queue::default(), closed: AtomicBool::new(false) };
         Self { core: Arc::new(core) }
@@ -123,5 +138,8 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.renewal.close();
+        if let Some(fleet) = &self.driver.fleet {
+            fleet.close();
+        }
     }
 }

@@ -4,10 +4,16 @@
 //! another owner has, and it refuses requests that come too late. Everything else (scripts, pipelining, batching,
 //! reconnecting) is a backend's own business.
 
-#[cfg(any(feature = "redis", feature = "testing"))]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "testing")),
+    allow(dead_code, reason = "only nodes across a network estimate clocks")
+)]
 pub(crate) mod clock;
 mod error;
+mod examination;
 pub(crate) mod fence;
+mod finding;
+mod mark;
 
 use std::fmt;
 use std::future::Future;
@@ -17,8 +23,14 @@ use std::time::Duration;
 
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
+pub use crate::id::{Charter, Incarnation, Marker, Standing};
+pub use clock::ClockReading;
 pub use error::{Effect, NodeError, NodeErrorKind};
+pub use examination::Examination;
+pub(crate) use examination::is_this_machine;
 pub use fence::{Fence, Raise};
+pub use finding::{Finding, FindingKind, Persistence, Severity};
+pub use mark::{Mark, MarkRequest};
 
 /// What a node operation returns: nothing is sent before the first poll.
 pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
@@ -53,7 +65,8 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// a settled token is not held.
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply>;
 
-    /// Gives the owner at least `ttl` from now on. Refused unless `owner` has the name; never shortens what it has.
+    /// Gives the owner at least `ttl` from now on. Refused unless `owner` has the name, or nobody has and the request is to
+    /// restore it; never shortens what it has.
     ///
     /// Idempotent.
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply>;
@@ -71,8 +84,41 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
 
-    /// The store's own time now, in microseconds since its epoch, as far as its answers have shown it.
-    fn clock(&self) -> Option<u64>;
+    /// Looks at how the store is set up, for [`preflight`](crate::preflight); changes nothing. What it does not let us read
+    /// is [`FindingKind::Unreadable`], not an error. By default nothing is known.
+    ///
+    /// Idempotent.
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async { Ok(Examination::default()) })
+    }
+
+    /// What the latest answer showed of the store's own clock; `None` before the first one.
+    fn clock(&self) -> Option<ClockReading>;
+
+    /// What is known of the node's memory. A look at what is known here, without a request: it may be behind.
+    ///
+    /// The default says that the node keeps no marker.
+    fn standing(&self) -> Standing {
+        Standing::Unguarded
+    }
+
+    /// The memory that the node has now, as far as is known here; `None`: there is nothing that tells. An extension gives an
+    /// owner its name back only where the memory is another one than that which granted it.
+    fn incarnation(&self) -> Option<Incarnation> {
+        None
+    }
+
+    /// Changes the node's marker, provided that it is still as [`standing`](Node::standing) has it.
+    ///
+    /// Idempotent in its effect; of two clients that change one marker at the same time one comes first, and the other's request
+    /// changes nothing. Returns how the node stands then.
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(async move {
+            let _ = request;
+            let detail = "the node keeps no marker";
+            Err(NodeError::without_effect(&self.address().into(), NodeErrorKind::Unsupported, detail))
+        })
+    }
 }
 
 /// Asks a node to grant a name.
@@ -105,6 +151,8 @@ pub struct ExtendRequest {
     pub deadline: Instant,
     /// Have the name's fencing counter stand there at least; `None`: leave it alone.
     pub fence: Option<Raise>,
+    /// Give the owner the name if nobody has it there: the node has lost its memory since it granted, or it never voted.
+    pub restore: bool,
 }
 
 /// Asks a node to raise a name's fencing counter.
@@ -145,7 +193,7 @@ impl AcquireRequest {
 impl ExtendRequest {
     /// A request with these fields.
     pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
-        Self { name, owner, ttl, deadline, fence: None }
+        Self { name, owner, ttl, deadline, fence: None, restore: false }
     }
 }
 
@@ -178,12 +226,20 @@ pub enum Reply {
 pub struct Grant {
     /// Where the name's fencing counter stands now, if the request had one.
     pub counter: Option<u64>,
+    /// The memory that holds it.
+    pub incarnation: Option<Incarnation>,
 }
 
 impl Grant {
     /// A grant whose request had a fence, and where the counter stands.
     pub fn with_counter(counter: u64) -> Self {
-        Self { counter: Some(counter) }
+        Self { counter: Some(counter), incarnation: None }
+    }
+
+    /// The same, with the memory that holds it.
+    #[must_use]
+    pub fn in_memory(self, incarnation: Option<Incarnation>) -> Self {
+        Self { incarnation, ..self }
     }
 }
 
@@ -193,7 +249,8 @@ impl Grant {
 pub struct Refusal {
     /// The reason.
     pub reason: RefusalReason,
-    /// How long the present owner still has the name if it does nothing; `None` if there is none, or no end is set.
+    /// How long the present owner still has the name if it does nothing, or the quarantine still lasts; `None` if there is none,
+    /// or no end is set.
     pub remaining: Option<Duration>,
 }
 
@@ -220,6 +277,9 @@ pub enum RefusalReason {
     /// The name's fencing counter has come to its end: no greater token can be had.
     #[error("its fencing counter is at its end")]
     Exhausted,
+    /// The node may have forgotten locks that are still held; it grants nothing new for now.
+    #[error("in quarantine, since its memory is new")]
+    Quarantined,
 }
 
 /// A node's answer to a release.
@@ -274,4 +334,6 @@ pub struct Identity {
     pub instance: Option<String>,
     /// The store's version, as it states it.
     pub version: Option<String>,
+    /// No fencing counter of the node is above this.
+    pub ceiling: Option<u64>,
 }

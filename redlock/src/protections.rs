@@ -74,6 +74,8 @@ protections! {
     extend_in_time,
     /// A majority that says the lock is somebody else's ends it at once.
     lost_on_majority,
+    /// A loss by expiry is reported a moment before the validity ends, not at its end.
+    lost_ahead,
     /// A lock is held only when a quorum of nodes stores its fencing token, or a greater one.
     fence_quorum,
     /// A node follows a client's hint no further than a second from its own time.
@@ -86,4 +88,22 @@ protections! {
     settle_everywhere,
     /// The master is what most sentinels name, and not what one of them names first.
     sentinel_majority,
+    /// A node whose marker is not the one that the client has judged grants nothing.
+    marker_check,
+    /// A node with a new memory grants nothing new until every lock that it may have forgotten has ended.
+    quarantine,
+    /// The quarantine counts from the making of the marker, not from the start of the process.
+    quarantine_from_marker,
+    /// A node that comes out of quarantine has its fencing counters begin above those of the others.
+    fence_floor,
+    /// An extension gives the lock back to a node that has lost its memory, or never voted.
+    restore,
+    /// A node that lost the key without losing its memory is not given it back.
+    restore_new_only,
+    /// A vote counts only while the node's clock is trusted.
+    clock_guard,
+    /// A quorum of clocks that jump together means that our own is wrong: what was held is lost.
+    own_clock,
+    /// A `Locks` is not built on nodes that can lose locks.
+    preflight,
 }

@@ -5,14 +5,17 @@
 
 mod backoff;
 mod claim;
+mod clocks;
 mod fencing;
 mod release;
+pub(crate) mod restart;
 mod round;
 mod size;
 mod validity;
 
 pub(crate) use backoff::{Backoff, Situation};
 pub(crate) use claim::{Answer, Claim};
+pub(crate) use clocks::{Clocks, Culprit, Moved, Trust};
 pub(crate) use fencing::Fencing;
 pub(crate) use release::{ReleaseOutcome, ReleaseTally, ReleaseVote};
 pub(crate) use round::{Outcome, Round, Vote};

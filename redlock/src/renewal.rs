@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::driver::Driver;
 use crate::env::jitter;
-use crate::error::ExtendError;
+use crate::error::{ExtendError, LostReason};
 use crate::id::Instant;
 use crate::lease::Lease;
 
@@ -101,6 +101,12 @@ impl Renewal {
     /// Renews nothing more; every lease is watched until it runs out.
     pub(crate) fn freeze(&self) {
         self.plan().frozen = true;
+    }
+
+    /// Ends every lease as lost.
+    pub(crate) fn lose_all(&self, reason: LostReason) {
+        let leases: Vec<_> = self.plan().leases.values().map(|(_, lease)| Arc::clone(lease)).collect();
+        leases.iter().for_each(|lease| lease.lose(reason));
     }
 
     /// How many locks are renewed now.

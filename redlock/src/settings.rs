@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     pub(crate) renew_limit: Option<Duration>,
     /// How long nodes keep a fencing counter that is not used; `None`: no fencing tokens.
     pub(crate) fencing: Option<Duration>,
+    /// Whether nodes that may have lost their memory, or whose clock was set, are kept from granting.
+    pub(crate) restart_guard: bool,
+    /// Whether a node that says that it writes every change to disk keeps its memory over a restart.
+    pub(crate) trust_aof: bool,
 }
 
 impl Settings {
@@ -40,6 +44,8 @@ impl Settings {
             wait_limit: None,
             renew_limit: None,
             fencing: Some(DEFAULT_FENCING_RETENTION),
+            restart_guard: true,
+            trust_aof: false,
         }
     }
 

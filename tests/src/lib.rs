@@ -1,4 +1,7 @@
 //! Faults, histories and benchmarks on real servers.
 
 pub mod bench;
+mod clock_shim;
 pub mod support;
+
+pub use clock_shim::clock_shim;

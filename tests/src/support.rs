@@ -3,21 +3,26 @@
 //! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use futures::executor::block_on;
 use redlock::backend::redis::RedisConfig;
+use redlock::node::Node;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{Locks, LocksBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a test waits for what must happen. A machine that is busy with other tests is slow.
 pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the `holder` program waits for a node when it asks for many locks.
+pub const ASK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A TTL that no test outlives: a key that goes away was released, and did not expire.
 pub const LONG: Duration = Duration::from_secs(300);
@@ -32,14 +37,15 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Locks on these servers with a TTL that no test outlives, and patience with slow servers.
+/// Locks on these servers with a TTL that no test outlives, and patience with slow servers. Without the restart guard: its
+/// quarantines are as long as the TTL; tests of what it is for switch it on.
 pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
     builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
 }
 
 /// As [`builder`], with keys that begin with this prefix.
 pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
-    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    let builder = Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(500));
     fleet.urls().iter().fold(builder, |builder, url| {
         let config = RedisConfig::from_url(url).unwrap().prefix(prefix);
         builder.redis(config.connect_timeout(Duration::from_secs(3)))
@@ -79,8 +85,19 @@ pub fn servers_with(fleet: &RedisFleet, key: &str) -> usize {
 pub fn is_paused(server: &RedisServer) -> bool {
     let Some(pid) = server.pid() else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The state comes behind the name, which is in parentheses.
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    state_of(&stat) == Some('T')
+}
+
+/// The state in a `stat` file of proc(5).
+fn state_of(stat: &str) -> Option<char> {
+    // It comes behind the name, which is in parentheses.
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
+/// Whether the node says at once that it has no connection.
+pub fn is_disconnected(node: &Arc<dyn Node>) -> bool {
+    // An answer that is there at once: the server need not be asked.
+    matches!(Arc::clone(node).probe().now_or_never(), Some(Err(_)))
 }
 
 /// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
@@ -123,14 +140,14 @@ pub struct HolderProcess {
 impl HolderProcess {
     /// Starts the program, which the test knows as `env!("CARGO_BIN_EXE_holder")`.
     pub fn start(program: &str, arguments: &[&str], fleet: &RedisFleet) -> Self {
+        Self::spawn(Command::new(program).args(arguments), fleet)
+    }
+
+    /// Starts the program by a command of one's own, which lacks the servers alone.
+    pub fn spawn(command: &mut Command, fleet: &RedisFleet) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child = Command::new(program)
-            .args(arguments)
-            .args(fleet.urls())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.args(fleet.urls()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
@@ -140,6 +157,28 @@ impl HolderProcess {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Writes a line to its stdin; the line stays in the pipe while it stands still.
+    pub fn say(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Writes any line to its stdin.
+    pub fn ask(&mut self) {
+        self.say("go");
+    }
+
+    /// Waits until each of its threads waits for something: it is in the middle of nothing.
+    pub fn wait_until_idle(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        eventually("every thread of the holder waits", || {
+            fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                state_of(&stat) == Some('S')
+            })
+        });
     }
 
     /// Stops it (SIGSTOP), or lets it go on (SIGCONT).

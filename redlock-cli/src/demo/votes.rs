@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redlock::LockName;
 use redlock::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
-    Released, Reply,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 
 /// The answers of one node to acquire requests.
@@ -85,8 +85,24 @@ impl Node for CountedNode {
         self.inner().inspect(name)
     }
 
-    fn clock(&self) -> Option<u64> {
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        self.inner().examine()
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
         self.node.clock()
+    }
+
+    fn standing(&self) -> Standing {
+        self.node.standing()
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.node.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Arc::clone(&self.node).mark(request)
     }
 }
 

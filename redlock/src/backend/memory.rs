@@ -1,5 +1,6 @@
 //! A node in this process: a table behind a mutex.
 
+mod guard;
 #[cfg(test)]
 mod tests;
 
@@ -11,8 +12,9 @@ use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    AcquireRequest, ExtendRequest, Grant, Identity, Inspection, Node, NodeFuture, Raise, RaiseRequest,
-    Refusal, RefusalReason, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Grant, Identity, Incarnation,
+    Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, Refusal,
+    RefusalReason, ReleaseRequest, Released, Reply, Standing,
 };
 use crate::protections::Protections;
 
@@ -25,11 +27,14 @@ pub struct MemoryNode {
     address: String,
     env: Arc<dyn Env>,
     protections: Protections,
+    /// Whether it keeps a marker. Its memory ends with its process, as its clients do: only a simulation needs one.
+    guarded: bool,
     table: Mutex<Table>,
 }
 
 #[derive(Debug)]
 struct Table {
+    memory: guard::Memory,
     entries: HashMap<LockName, Entry>,
     /// Fencing counters; they outlive their locks.
     counters: HashMap<LockName, Counter>,
@@ -59,7 +64,7 @@ impl MemoryNode {
     }
 
     /// An empty table that lacks some safeguards: `stale_deadline`, `release_owner_check`, `extend_owner_check`,
-    /// `never_shorten`, `fence_clamp` and `fence_once` are its own.
+    /// `never_shorten`, `fence_clamp`, `fence_once`, `marker_check` and `quarantine_from_marker` are its own.
     #[cfg(feature = "testing")]
     pub fn with_protections(
         address: impl Into<String>,
@@ -69,20 +74,51 @@ impl MemoryNode {
         Self::start(address.into(), env, protections)
     }
 
+    /// As [`with_protections`](MemoryNode::with_protections), with a marker, as a server has it whose memory can be lost.
+    #[cfg(feature = "testing")]
+    pub fn guarded(address: impl Into<String>, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
+        Self::create(address.into(), env, protections, true)
+    }
+
     pub(crate) fn start(address: String, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
-        Arc::new(Self { address, env, protections, table: Mutex::new(Table::new()) })
+        Self::create(address, env, protections, false)
+    }
+
+    fn create(address: String, env: Arc<dyn Env>, protections: Protections, guarded: bool) -> Arc<Self> {
+        let table = Mutex::new(Table::new(guard::Memory::new(env.now())));
+        Arc::new(Self { address, env, protections, guarded, table })
     }
 
     /// Forgets every lock, as a server without persistence does that was killed and started again.
     #[cfg(feature = "testing")]
     pub fn crash_losing_memory(&self) {
-        *self.lock() = Table::new();
+        let mut table = self.lock();
+        *table = Table::new(table.memory.after_restart(self.env.now()));
+    }
+
+    /// Forgets every lock, as a server does that is told to (FLUSHALL): the process goes on.
+    #[cfg(feature = "testing")]
+    pub fn flush(&self) {
+        let mut table = self.lock();
+        *table = Table::new(table.memory.after_flush());
+    }
+
+    /// Sets the node's clock ahead by this many microseconds, or back; locks expire by it.
+    #[cfg(feature = "testing")]
+    pub fn step_clock(&self, micros: i64) {
+        self.lock().memory.step_clock(micros);
     }
 
     /// Forgets where a name's fencing counter stands, and nothing else.
     #[cfg(feature = "testing")]
     pub fn forget_counter(&self, name: &LockName) {
         self.lock().counters.remove(name);
+    }
+
+    /// Forgets who has a name, as a server does that evicts keys.
+    #[cfg(feature = "testing")]
+    pub fn evict(&self, name: &LockName) {
+        self.lock().entries.remove(name);
     }
 
     /// The number of entries, also of those that have expired and were not swept yet.
@@ -114,9 +150,12 @@ impl MemoryNode {
     fn acquire_now(&self, request: AcquireRequest) -> Reply {
         let mut table = self.lock();
         // Read behind the mutex: whoever waits for it must not act on an older time.
-        let now = self.env.now();
+        let now = self.node_time(&table);
         if self.is_stale(request.deadline, now) {
             return refused(RefusalReason::Stale, None);
+        }
+        if let Some(left) = self.quarantine(&table, now) {
+            return Reply::Refused(Refusal::new(RefusalReason::Quarantined, left));
         }
         table.make_room(now);
         let holder = table.entries.get(&request.name).filter(|entry| entry.is_live(now)).copied();
@@ -127,7 +166,7 @@ impl MemoryNode {
         let grant = match request.fence {
             None => Grant::default(),
             Some(fence) => {
-                let counter = table.counter(&request.name, now);
+                let counter = table.counter(&request.name, now).max(table.memory.floor());
                 // A counter that was lost under its lock is begun anew.
                 let next = if is_again && counter > 0 {
                     Some(counter)
@@ -141,14 +180,22 @@ impl MemoryNode {
         // A repeated acquire must not take back what an extension has given meanwhile.
         let expires = expiry(now, request.ttl).max(holder.map_or(now, |holder| holder.expires));
         table.entries.insert(request.name, Entry { owner: request.owner, expires });
-        Reply::Granted(grant)
+        Reply::Granted(grant.in_memory(table.memory.incarnation()))
     }
 
     fn extend_now(&self, request: &ExtendRequest) -> Reply {
         let mut table = self.lock();
-        let now = self.env.now();
+        let now = self.node_time(&table);
         if self.is_stale(request.deadline, now) {
             return refused(RefusalReason::Stale, None);
+        }
+        if self.is_unmarked(&table) {
+            return refused(RefusalReason::Quarantined, None);
+        }
+        let expires = expiry(now, request.ttl);
+        let is_live = table.entries.get(&request.name).is_some_and(|entry| entry.is_live(now));
+        if request.restore && !is_live {
+            table.entries.insert(request.name.clone(), Entry { owner: request.owner, expires });
         }
         let Some(entry) = table.entries.get_mut(&request.name).filter(|entry| entry.is_live(now)) else {
             return refused(RefusalReason::Missing, None);
@@ -156,17 +203,17 @@ impl MemoryNode {
         if self.protections.extend_owner_check() && entry.owner != request.owner {
             return refused(RefusalReason::Held, Some((*entry, now)));
         }
-        let expires = expiry(now, request.ttl);
         entry.expires = if self.protections.never_shorten() { expires.max(entry.expires) } else { expires };
-        Reply::Granted(match request.fence {
+        let grant = match request.fence {
             None => Grant::default(),
             Some(raise) => table.count(&request.name, raise, request.ttl, now),
-        })
+        };
+        Reply::Granted(grant.in_memory(table.memory.incarnation()))
     }
 
     fn raise_now(&self, request: &RaiseRequest) -> Reply {
         let mut table = self.lock();
-        let now = self.env.now();
+        let now = self.node_time(&table);
         if self.is_stale(request.deadline, now) {
             return refused(RefusalReason::Stale, None);
         }
@@ -179,7 +226,7 @@ impl MemoryNode {
 
     fn release_now(&self, request: &ReleaseRequest) -> Released {
         let mut table = self.lock();
-        let now = self.env.now();
+        let now = self.node_time(&table);
         let is_owners = |entry: &Entry| {
             entry.is_live(now) && (entry.owner == request.owner || !self.protections.release_owner_check())
         };
@@ -194,7 +241,7 @@ impl MemoryNode {
 
     fn inspect_now(&self, name: &LockName) -> Inspection {
         let table = self.lock();
-        let now = self.env.now();
+        let now = self.node_time(&table);
         let entry = table.entries.get(name).filter(|entry| entry.is_live(now));
         let remaining = entry.map(|entry| entry.expires.saturating_since(now));
         let counter = Some(table.counter(name, now)).filter(|&counter| counter > 0);
@@ -223,8 +270,8 @@ impl Entry {
 }
 
 impl Table {
-    fn new() -> Self {
-        Self { entries: HashMap::new(), counters: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+    fn new(memory: guard::Memory) -> Self {
+        Self { memory, entries: HashMap::new(), counters: HashMap::new(), sweep_at: SMALLEST_SWEEP }
     }
 
     /// Where a name's fencing counter stands; 0 if there is none.
@@ -263,7 +310,7 @@ impl Node for MemoryNode {
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
-        Box::pin(async { Ok(Identity::default()) })
+        Box::pin(async move { Ok(Identity { ceiling: Some(self.ceiling()), ..Identity::default() }) })
     }
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
@@ -286,8 +333,31 @@ impl Node for MemoryNode {
         Box::pin(async move { Ok(self.inspect_now(&name)) })
     }
 
-    fn clock(&self) -> Option<u64> {
-        Some(micros(self.env.now()))
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async { Ok(Examination::new(vec![FindingKind::InProcess])) })
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        let now = self.env.now();
+        Some(ClockReading::new(micros(self.node_time(&self.lock())), now, now))
+    }
+
+    fn standing(&self) -> Standing {
+        if self.guarded { self.lock().memory.standing() } else { Standing::Unguarded }
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.lock().memory.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(async move {
+            if self.guarded {
+                return Ok(self.mark_now(&request));
+            }
+            let detail = "a table in memory keeps no marker";
+            Err(NodeError::without_effect(&self.address.as_str().into(), NodeErrorKind::Unsupported, detail))
+        })
     }
 }
 

@@ -8,10 +8,13 @@ mod ask;
 mod cluster;
 mod config;
 mod connection;
+mod examine;
 mod failure;
 mod identity;
 mod keys;
 mod link;
+mod marker;
+mod marking;
 mod place;
 mod reply;
 mod scripts;
@@ -33,16 +36,16 @@ pub use config::{RedisConfig, RedisConfigError, TlsFiles};
 use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
-use place::Place;
 use reply::{Answer, Nonsense};
-use scripts::Script;
+use scripts::{Guard, Script};
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
-    RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply,
+    Standing,
 };
 use crate::protections::Protections;
 
@@ -53,8 +56,9 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. A user at sentinels needs
-/// `SENTINEL get-master-addr-by-name`.
+/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. For [`preflight`](crate::preflight) let it
+/// have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes. A user at
+/// sentinels needs `SENTINEL get-master-addr-by-name`.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
@@ -92,6 +96,7 @@ impl RedisNode {
             protections,
             env,
             clock: Mutex::new(NodeClock::default()),
+            judged: Mutex::new(Instant::from_nanos(0)),
             link: watch::Sender::new(Link::Starting),
         });
         let (stop, stopped) = oneshot::channel();
@@ -123,6 +128,17 @@ impl RedisNode {
         all.extend([session.hashes.of(script).clone().into(), 2.into()]);
         all.extend([main, auxiliary].map(|key| Value::from(key.into_boxed_slice())));
         all.extend(arguments);
+        self.call(session, script, all, meaning).await
+    }
+
+    /// Calls a script with its hash and all that follows.
+    async fn call<T>(
+        &self,
+        session: &Session,
+        script: Script,
+        all: Vec<Value>,
+        meaning: fn(Answer) -> Result<T, Nonsense>,
+    ) -> Result<(T, u64), NodeError> {
         let exchange = session.connection.call("EVALSHA", all).map_err(|_| self.overloaded())?;
         let sent = self.shared.env.now();
         let frame = match exchange.await {
@@ -131,20 +147,23 @@ impl RedisNode {
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
         if let Some(text) = reply::error(&frame) {
-            // A master that was made a replica: sentinels know another one.
-            let replaced = text.contains("READONLY") && self.shared.config.place != Place::Fixed;
-            if text.starts_with("NOSCRIPT") || replaced {
+            // Another process, or one that has become a replica; before Redis 7 the script's name comes first.
+            if text.starts_with("NOSCRIPT") || text.contains("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
             return Err(refused_by_server(&self.address, script.name(), &text));
         }
-        let understood = Answer::read(&frame).and_then(|answer| Ok((meaning(answer)?, answer.clock)));
-        let (result, clock) = understood.map_err(|why| self.nonsense(session, script, &why))?;
+        let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
         // An answer that is looked at late may be that of a server which is not the node any more.
         if matches!(&*self.shared.link.borrow(), Link::Up(now) if std::ptr::eq(&**now, session)) {
-            self.shared.sample(clock, sent);
+            self.shared.sample(answer.clock, sent);
         }
-        Ok((result, clock))
+        if answer.is_unmarked() {
+            session.connection.ask(Wish::SetUp);
+            return Err(self.unmarked());
+        }
+        let result = meaning(answer).map_err(|why| self.nonsense(session, script, &why))?;
+        Ok((result, answer.clock))
     }
 
     /// Runs a script that votes, with what it is to do with the fencing counter.
@@ -161,7 +180,8 @@ impl RedisNode {
         let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
         let arguments = [owner(token), millis(ttl.get()), self.deadline(deadline)?];
         let arguments = arguments.into_iter().chain(fence.into_iter().flatten());
-        Ok(self.run(&session, script, name, arguments, meaning).await?.0)
+        let reply = self.run(&session, script, name, arguments, meaning).await?.0;
+        Ok(in_memory(reply, &session))
     }
 
     /// `at` in the server's time, in microseconds.
@@ -184,6 +204,12 @@ impl RedisNode {
     fn disconnected(&self, why: &str) -> NodeError {
         let detail = format!("the connection ended before the answer: {why}");
         NodeError::with_unknown_effect(&self.address, NodeErrorKind::Disconnected, detail)
+    }
+
+    /// It has done nothing.
+    fn unmarked(&self) -> NodeError {
+        let detail = "the server's memory is not the one that was judged; it is being judged anew";
+        NodeError::without_effect(&self.address, NodeErrorKind::NotReady, detail)
     }
 
     fn overloaded(&self) -> NodeError {
@@ -211,16 +237,7 @@ impl Node for RedisNode {
             // The sender lives in `self`, so that this cannot fail.
             let known = link.wait_for(|link| !matches!(link, Link::Starting)).await.map(|link| link.clone());
             match known {
-                Ok(Link::Up(session)) => match link::judge(&session.connection).await {
-                    Ok(server) => {
-                        // Something between us and the servers has changed the process behind the address.
-                        if server != session.server {
-                            session.connection.ask(Wish::SetUp);
-                        }
-                        Ok(server.identity())
-                    }
-                    Err(failure) => Err(failure.without_effect(&self.address)),
-                },
+                Ok(Link::Up(session)) => self.look(&session).await,
                 Ok(Link::Down(failure)) => Err(failure.without_effect(&self.address)),
                 Ok(Link::Starting) | Err(_) => Err(self.not_connected("the node has been dropped")),
             }
@@ -240,9 +257,14 @@ impl Node for RedisNode {
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let ExtendRequest { name, owner, ttl, deadline, fence } = request;
-            let fence = fence.map(|fence| raise(ttl, &fence));
-            self.vote(Script::Extend, &name, &owner, ttl, deadline, fence).await
+            let ExtendRequest { name, owner: token, ttl, deadline, fence, restore } = request;
+            let session = self.session()?;
+            let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
+            let fence = fence.map_or_else(|| ["".into(), "".into()], |fence| raise(ttl, &fence));
+            let arguments = [owner(&token), millis(ttl.get()), self.deadline(deadline)?].into_iter();
+            let arguments = arguments.chain(fence).chain(restore.then(|| "1".into()));
+            let reply = self.run(&session, Script::Extend, &name, arguments, meaning).await?.0;
+            Ok(in_memory(reply, &session))
         })
     }
 
@@ -272,14 +294,43 @@ impl Node for RedisNode {
         })
     }
 
-    fn clock(&self) -> Option<u64> {
-        self.times().at(self.shared.env.now())
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async move {
+            let session = self.session()?;
+            examine::examine(&self.shared, &session)
+                .await
+                .map_err(|failure| failure.without_effect(&self.address))
+        })
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.times().latest()
+    }
+
+    fn standing(&self) -> Standing {
+        self.session().map_or(Standing::Unknown, |session| session.standing())
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.session().ok()?.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(async move { self.change_marker(&request).await })
     }
 }
 
 impl fmt::Debug for RedisNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisNode").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Says which memory has granted: the one that the script was made for.
+fn in_memory(reply: Reply, session: &Session) -> Reply {
+    match reply {
+        Reply::Granted(grant) => Reply::Granted(grant.in_memory(session.incarnation())),
+        refused @ Reply::Refused(_) => refused,
     }
 }
 
@@ -309,11 +360,11 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 
 /// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a
 /// lock's own and one beside it; the arguments an owner, a TTL in milliseconds and a deadline in the server's
-/// microseconds. An answer that begins with 0 is a success.
+/// microseconds, to extend also two empty ones. An answer that begins with 0 is a success.
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
-        .map(|script| script.render("yardstick", &Protections::default()))
+        .map(|script| script.render("yardstick", Guard::Off, &Protections::default()))
 }
 
 /// Starts the node that a configuration asks for: one master, or a Cluster.

@@ -50,7 +50,22 @@ pub(super) fn read_node(table: &Table<'_>, folder: &Path) -> Result<RedisConfig,
         }
         (None, [one]) => Ok(one.clone().completed_by(&common)),
         // Without a database, as due has it: a Cluster has none but 0.
-        (None, _) => Ok(RedisConfig::cluster(several()).map_err(refused)?.completed_by(&common.db(0))),
+        (None, _) => {
+            refuse_guard(table)?;
+            Ok(RedisConfig::cluster(several()).map_err(refused)?.completed_by(&common.db(0)))
+        }
+    }
+}
+
+/// A safeguard that is asked for must be there.
+fn refuse_guard(table: &Table<'_>) -> Result<(), ConfigError> {
+    match table.get("restartGuard") {
+        Some(entry) if entry.boolean()? => Err(entry.error(
+            ConfigErrorKind::InvalidValue,
+            "several addrs are a Redis Cluster, which keeps no marker of its memory; expected false, one address, or \
+             independent masters in [lock.redlock]",
+        )),
+        _ => Ok(()),
     }
 }
 

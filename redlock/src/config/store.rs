@@ -35,7 +35,9 @@ impl Backend {
     /// The keys of its table besides those that every table has.
     pub(super) const fn own_keys(self) -> &'static [&'static str] {
         match self {
-            Self::Redlock => &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile"],
+            Self::Redlock => {
+                &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile", "trustAof"]
+            }
             Self::Redis => &[
                 "addrs",
                 "masterName",
@@ -48,6 +50,7 @@ impl Backend {
                 "certFile",
                 "keyFile",
                 "maxRetries",
+                "trustAof",
             ],
             Self::Memory => &[],
         }

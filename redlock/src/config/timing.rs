@@ -10,7 +10,7 @@ use crate::id::Ttl;
 use crate::settings::Settings;
 
 /// The keys that are read here, and `prefix`.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "prefix",
     "expiration",
     "maxExpiration",
@@ -22,21 +22,26 @@ pub(super) const KEYS: [&str; 11] = [
     "renewLimit",
     "fencing",
     "fencingRetention",
+    "restartGuard",
 ];
 
 /// The settings of a table that says nothing.
 pub(super) fn defaults(backend: Backend) -> Settings {
     const REDLOCK: Ttl = Ttl::from_const(Duration::from_secs(10));
     const DUE: Ttl = Ttl::from_const(Duration::from_secs(3));
-    Settings::new(match backend {
+    let ttl = match backend {
         Backend::Redlock => REDLOCK,
         Backend::Redis | Backend::Memory => DUE,
-    })
+    };
+    // A due service and ours share a lock on one Redis: it knows no quarantine.
+    Settings { restart_guard: backend == Backend::Redlock, ..Settings::new(ttl) }
 }
 
 pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, ConfigError> {
     let mut settings = match table.get("expiration") {
-        Some(entry) => Settings::new(ttl(&entry)?),
+        Some(entry) => {
+            Settings { restart_guard: defaults(backend).restart_guard, ..Settings::new(ttl(&entry)?) }
+        }
         None => defaults(backend),
     };
     if let Some(entry) = table.get("maxExpiration") {
@@ -77,6 +82,15 @@ pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, Conf
     let fencing = table.get("fencing").map(|entry| entry.boolean()).transpose()?;
     if fencing == Some(false) {
         settings.fencing = None;
+    }
+    if let Some(entry) = table.get("restartGuard") {
+        settings.restart_guard = entry.boolean()?;
+    }
+    if let Some(entry) = table.get("trustAof") {
+        settings.trust_aof = entry.boolean()?;
+        if settings.trust_aof && !settings.restart_guard {
+            return Err(entry.invalid("it needs restartGuard = true".to_owned()));
+        }
     }
     Ok(settings)
 }

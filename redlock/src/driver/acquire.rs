@@ -120,8 +120,8 @@ pub(super) fn vote_of(answer: &Result<Reply, NodeError>) -> Vote {
         Ok(Reply::Refused(refusal)) => match refusal.reason {
             RefusalReason::Held => Vote::Taken,
             RefusalReason::Missing | RefusalReason::Exhausted => Vote::NotGranted,
-            // It says nothing of who has the name.
-            RefusalReason::Stale => Vote::Unknown,
+            // They say nothing of who has the name.
+            RefusalReason::Stale | RefusalReason::Quarantined => Vote::Unknown,
         },
         Err(_) => Vote::Unknown,
     }
@@ -139,7 +139,9 @@ pub(super) fn report_of(answer: Result<Reply, NodeError>) -> NodeVote {
 fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
     let says_nothing = |vote: &&NodeVote| match vote {
         NodeVote::Failed(_) => true,
-        NodeVote::Refused(refusal) => refusal.reason == RefusalReason::Stale,
+        NodeVote::Refused(refusal) => {
+            matches!(refusal.reason, RefusalReason::Stale | RefusalReason::Quarantined)
+        }
         NodeVote::Granted | NodeVote::Pending => false,
     };
     if votes.iter().filter(says_nothing).count() > votes.len() - quorum {

@@ -41,6 +41,11 @@ impl<T> FanOut<T> {
         self.calls.push((node, Arc::clone(address), call));
     }
 
+    /// Takes back an answer that nobody has looked at; it comes next again.
+    pub(super) fn put_back(&mut self, answered: Answered<T>) {
+        self.answers.push_front(answered);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.answers.is_empty()
     }

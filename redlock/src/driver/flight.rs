@@ -95,7 +95,7 @@ impl<'a> Flight<'a> {
             Poll::Ready(Some(answered)) => {
                 self.owned.note(&answered, self.deadline);
                 let (node, answer) = answered;
-                Poll::Ready(Some((node, Event::Voted(answer))))
+                Poll::Ready(Some((node, Event::Voted(self.driver.weigh(node, answer)))))
             }
             Poll::Ready(None) if raised.is_ready() => Poll::Ready(None),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -134,10 +134,13 @@ impl Drop for Flight<'_> {
 }
 
 impl Owned {
-    /// Notes how an awaited acquire ended.
-    fn note(&self, (node, answer): &Answered<Reply>, deadline: Instant) {
+    /// Notes how an awaited request ended that may have created a key.
+    pub(super) fn note(&self, (node, answer): &Answered<Reply>, deadline: Instant) {
         let answer = match answer {
-            Ok(Reply::Granted(_)) => Answer::Granted,
+            Ok(Reply::Granted(grant)) => {
+                self.claim().granted_in(*node, grant.incarnation);
+                Answer::Granted
+            }
             Ok(Reply::Refused(_)) => Answer::NoEffect,
             Err(error) if error.effect == Effect::None => Answer::NoEffect,
             Err(_) => Answer::GivenUp { deadline },
@@ -146,8 +149,8 @@ impl Owned {
         self.changed.notify_waiters();
     }
 
-    /// Waits for the acquires that are still in flight, and notes how they end.
-    async fn see_through(self: Arc<Self>, mut requests: FanOut<Reply>, deadline: Instant) {
+    /// Waits for the requests that are still in flight, and notes how they end.
+    pub(super) async fn see_through(self: Arc<Self>, mut requests: FanOut<Reply>, deadline: Instant) {
         while let Some(answered) = requests.next().await {
             self.note(&answered, deadline);
         }

@@ -10,10 +10,46 @@ use crate::id::Instant;
 /// How long the sample with the smallest round trip is trusted; clocks drift apart meanwhile.
 const SAMPLE_LIFE: Duration = Duration::from_secs(10);
 
+/// What one answer showed of a node's clock. The node read it between the sending of the request and the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClockReading {
+    /// `node time - our time` is no less than this, in microseconds.
+    pub least: i64,
+    /// And no more than this.
+    pub most: i64,
+    /// When the answer came.
+    pub taken: Instant,
+}
+
+impl ClockReading {
+    /// The node's clock stood at `node_micros` somewhere between `sent` and `received`.
+    pub fn new(node_micros: u64, sent: Instant, received: Instant) -> Self {
+        let offset = |at: Instant| micros(node_micros).saturating_sub(micros(at.as_nanos() / 1_000));
+        Self { least: offset(received), most: offset(sent), taken: received }
+    }
+
+    /// The node's time when ours is `now`, in microseconds.
+    pub fn at(&self, now: Instant) -> u64 {
+        shift(now, self.middle())
+    }
+
+    /// How far the most likely offset may be wrong, either way.
+    pub(crate) fn error(&self) -> Duration {
+        Duration::from_micros(self.most.abs_diff(self.least) / 2)
+    }
+
+    /// The most likely offset.
+    pub(crate) fn middle(&self) -> i64 {
+        self.least.saturating_add(self.most.saturating_sub(self.least) / 2)
+    }
+}
+
 /// An estimate of `node time - our time`, in microseconds. Pure: time comes in as an argument.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeClock {
     sample: Option<Sample>,
+    latest: Option<ClockReading>,
     /// The largest offset a deadline was ever stated with. A request that was never answered is settled only when the
     /// node's time has passed the deadline that it *carried*, which a later, smaller offset would understate.
     highest: Option<i64>,
@@ -30,6 +66,9 @@ struct Sample {
 impl NodeClock {
     /// Takes the node's time, in microseconds since its epoch, out of an answer to a request sent at `sent`.
     pub(crate) fn sample(&mut self, node_micros: u64, sent: Instant, received: Instant) {
+        if self.latest.is_none_or(|latest| latest.taken <= received) {
+            self.latest = Some(ClockReading::new(node_micros, sent, received));
+        }
         let new = Sample {
             // The node read its clock before we received the answer: this errs towards an early deadline, by at most
             // the round trip. A request that is refused too early costs a try; one that runs too late, a lock.
@@ -52,7 +91,13 @@ impl NodeClock {
     /// Another server, with a clock of its own, answers from now on. What was stated in its predecessor's time stays.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody else changes servers"))]
     pub(crate) fn begin_anew(&mut self) {
-        self.sample = None;
+        (self.sample, self.latest) = (None, None);
+    }
+
+    /// The node's time when ours is `now`, in microseconds, or a little less; `None` before the first sample.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody else has nodes of nodes"))]
+    pub(crate) fn at(&self, now: Instant) -> Option<u64> {
+        self.sample.map(|sample| shift(now, sample.offset))
     }
 
     /// `at` in the node's time, in microseconds; `None` before the first sample.
@@ -62,9 +107,9 @@ impl NodeClock {
         Some(shift(at, offset))
     }
 
-    /// The node's time when ours is `now`, in microseconds; `None` before the first sample.
-    pub(crate) fn at(&self, now: Instant) -> Option<u64> {
-        self.sample.map(|sample| shift(now, sample.offset))
+    /// What the latest answer showed.
+    pub(crate) fn latest(&self) -> Option<ClockReading> {
+        self.latest
     }
 
     /// The node's time that has certainly passed every deadline stated for `at`; `None` if none was ever stated.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::id::Instant;
+use crate::id::{Incarnation, Instant};
 
 use super::Quorum;
 
@@ -25,6 +25,8 @@ struct Lane {
     ended: Ended,
     /// Nothing of this owner is left after this point, whatever happened.
     gone_at: Instant,
+    /// The memory of the node that granted last; the inner `None`: it does not say.
+    granted_in: Option<Option<Incarnation>>,
     /// A release is awaited: what had ended when it was sent. It says nothing of what ended later, which it may have
     /// overtaken over a new connection.
     releasing: Option<Ended>,
@@ -104,6 +106,22 @@ impl Claim {
                 lane.ended.given_up += 1;
                 lane.ended.deadline = lane.ended.deadline.max(Some(deadline));
             }
+        }
+    }
+
+    /// A node has granted, in this memory.
+    pub(crate) fn granted_in(&mut self, node: usize, memory: Option<Incarnation>) {
+        if let Some(lane) = self.lanes.get_mut(node) {
+            lane.granted_in = Some(memory);
+        }
+    }
+
+    /// Whether a node that has the memory `now` may be given the key if nobody has it: it never granted, or has lost its memory
+    /// since. Otherwise it has lost the key alone, and the lock was lost there.
+    pub(crate) fn may_restore(&self, node: usize, now: Option<Incarnation>) -> bool {
+        match self.lanes.get(node).and_then(|lane| lane.granted_in) {
+            None => true,
+            Some(then) => then.is_some() && now.is_some() && then != now,
         }
     }
 

@@ -38,8 +38,13 @@ impl DriftFactor {
 
     /// What is set aside of `ttl`: factor x ttl + 2 ms.
     pub fn allowance(self, ttl: Ttl) -> Duration {
-        // Finite, within 0..=0.5 and at most half of Ttl::MAX: this cannot overflow.
-        ttl.get().mul_f64(self.0).saturating_add(FIXED)
+        self.share(ttl.get())
+    }
+
+    /// The same of any time up to about the longest TTL.
+    pub(crate) fn share(self, time: Duration) -> Duration {
+        // Finite, within 0..=0.5 and at most half of what comes in: this cannot overflow.
+        time.mul_f64(self.0).saturating_add(FIXED)
     }
 
     /// The end of the validity of a lease that was asked for at `started` (design, section 4: read before sending).

@@ -16,8 +16,9 @@ use futures::future::{Either, pending, select};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
-    AcquireRequest, Effect, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
-    RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, Effect, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    Standing,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -43,6 +44,8 @@ pub struct FaultyNode {
 pub enum Op {
     /// [`Node::probe`]
     Probe,
+    /// [`Node::mark`].
+    Mark,
     /// [`Node::acquire`]
     Acquire,
     /// [`Node::extend`]
@@ -53,6 +56,8 @@ pub enum Op {
     Release,
     /// [`Node::inspect`]
     Inspect,
+    /// [`Node::examine`]
+    Examine,
 }
 
 /// An operation that reached the node.
@@ -63,7 +68,7 @@ pub struct Event {
     pub at: Instant,
     /// Which operation.
     pub op: Op,
-    /// The lock it was about; `None` for a probe.
+    /// The lock it was about; `None` for a probe or an examination.
     pub name: Option<LockName>,
     /// The owner it named; `None` for those that name none.
     pub owner: Option<OwnerToken>,
@@ -315,8 +320,24 @@ impl Node for FaultyNode {
         Box::pin(self.send(what, move |node| node.inspect(name.clone())))
     }
 
-    fn clock(&self) -> Option<u64> {
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(self.send(Subject::new(Op::Examine, None, None), |node| node.examine()))
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
         self.node.clock()
+    }
+
+    fn standing(&self) -> Standing {
+        self.node.standing()
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.node.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(self.send(Subject::new(Op::Mark, None, None), move |node| node.mark(request)))
     }
 }
 

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod clock;
 mod cluster;
 mod error;
 mod fleet;
@@ -27,6 +28,7 @@ mod redis;
 mod resp;
 mod sentinel;
 
+pub use clock::ClockStep;
 pub use cluster::RedisCluster;
 pub use error::ServerError;
 pub use fleet::RedisFleet;

@@ -31,7 +31,7 @@ pub fn connect_unfenced(urls: Vec<String>) -> BoxFuture<'static, Result<Arc<dyn 
 fn connect_with(urls: Vec<String>, fencing: bool) -> BoxFuture<'static, Result<Arc<dyn Contender>>> {
     async move {
         let builder = Locks::builder().nodes(urls).ttl(Duration::from_secs(30)).fencing(fencing);
-        Ok(Arc::new(Ours(builder.build().await?)) as Arc<dyn Contender>)
+        Ok(Arc::new(Ours(builder.init().await?)) as Arc<dyn Contender>)
     }
     .boxed()
 }

@@ -14,5 +14,5 @@ fn refused(builder: LocksBuilder) -> BuildError {
 }
 
 fn urls<const N: usize>(urls: [&str; N]) -> LocksBuilder {
-    Locks::builder().nodes(urls)
+    Locks::builder().restart_guard(false).nodes(urls)
 }

@@ -16,7 +16,14 @@ pub(crate) fn start(count: usize) -> RedisFleet {
 /// servers on a busy machine.
 pub(crate) async fn locks(fleet: &RedisFleet) -> Locks {
     let patience = Duration::from_secs(10);
-    Locks::builder().nodes(fleet.urls()).ttl(LONG).node_timeout(patience).build().await.unwrap()
+    Locks::builder()
+        .restart_guard(false)
+        .nodes(fleet.urls())
+        .ttl(LONG)
+        .node_timeout(patience)
+        .build()
+        .await
+        .unwrap()
 }
 
 /// Lets a client see to all that it has begun; then no server may have a key.

@@ -27,7 +27,7 @@ fn used_memory(server: &RedisServer) -> u64 {
 #[test]
 fn the_counters_of_names_that_are_not_used_again_go_away() {
     let server = RedisServer::start().unwrap();
-    let builder = Locks::builder().nodes([server.url()]).ttl(Duration::from_secs(5));
+    let builder = Locks::builder().restart_guard(false).nodes([server.url()]).ttl(Duration::from_secs(5));
     let locks = block_on(builder.fencing_retention(Duration::from_millis(100)).build()).unwrap();
     let lock_once = |name: String| {
         let guard = block_on(locks.lock(name).acquire()).unwrap();

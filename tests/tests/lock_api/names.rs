@@ -81,7 +81,9 @@ fn names_of_any_bytes_lock_and_never_collide_without_a_prefix() {
 fn the_key_is_prefix_and_name_or_the_name_alone() {
     let fleet = RedisFleet::start(3).unwrap();
     for (prefix, key) in [("billing", "billing:invoice:42"), ("", "invoice:42")] {
-        let locks = block_on(Locks::builder().nodes(fleet.urls()).prefix(prefix).build()).unwrap();
+        let locks =
+            block_on(Locks::builder().restart_guard(false).nodes(fleet.urls()).prefix(prefix).build())
+                .unwrap();
         let guard = block_on(locks.lock("invoice:42").acquire()).unwrap();
         eventually("all nodes have the key", || {
             fleet.iter().all(|server| redlock_tests::support::lock_keys(server) == [key])

@@ -49,10 +49,10 @@ fn connected(config: RedisConfig) -> Arc<dyn Node> {
     node
 }
 
-/// Locks that are kept on this one node, with a TTL that no test outlives.
+/// Locks that are kept on this one node, with a TTL that no test outlives, and without quarantines of that length.
 #[track_caller]
 fn locks(config: RedisConfig) -> Locks {
-    let builder = Locks::builder().ttl(LONG).node_timeout(Duration::from_millis(500));
+    let builder = Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(500));
     block_on(builder.redis(config.connect_timeout(Duration::from_secs(3))).build()).unwrap()
 }
 

@@ -109,8 +109,24 @@ fn one_cluster_has_one_vote_whichever_of_its_members_are_named() {
         RedisConfig::cluster([cluster.master(1).address()]).unwrap(),
         RedisConfig::from_url(&cluster.master(1).url()).unwrap(),
     ] {
-        let error = block_on(Locks::builder().redis(one.clone()).redis(other).build()).unwrap_err();
+        let builder = Locks::builder().restart_guard(false).redis(one.clone()).redis(other);
+        let error = block_on(builder.build()).unwrap_err();
         assert!(matches!(error, BuildError::SameServer { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_member_of_a_cluster_is_no_independent_master_and_the_error_says_how_to_name_the_cluster() {
+    let cluster = RedisCluster::start(3).unwrap();
+    for master in cluster.masters() {
+        let error = block_on(Locks::builder().nodes([master.url()]).build()).unwrap_err();
+        let text = error.to_string();
+        match error {
+            BuildError::Misconfigured { .. } => assert!(text.contains("several of its addresses"), "{text}"),
+            // The one that keeps the slot of the marker.
+            BuildError::Preflight { .. } => assert!(text.contains("luster"), "{text}"),
+            other => panic!("{other}"),
+        }
     }
 }
 

@@ -136,7 +136,7 @@ fn a_sentinel_that_names_a_former_master_alone_is_not_followed() {
 fn one_node_of_a_quorum_may_be_behind_sentinels() {
     let sentinels = RedisSentinels::start().unwrap();
     let others = [RedisServer::start().unwrap(), RedisServer::start().unwrap()];
-    let builder = redlock::Locks::builder().redis(by_sentinels(&sentinels));
+    let builder = redlock::Locks::builder().restart_guard(false).redis(by_sentinels(&sentinels));
     let locks = block_on(builder.nodes(others.iter().map(RedisServer::url)).build()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     eventually("all have granted", || {
@@ -226,4 +226,32 @@ fn a_lock_that_was_not_replicated_is_lost_with_its_master_and_the_holder_is_told
     let next = block_on(other.lock("a").acquire()).unwrap();
     assert!(next.fencing_token().unwrap() > guard.fencing_token().unwrap(), "the resource can tell");
     eventually("the holder is told", || block_on(guard.extend()).is_err() && !guard.is_valid());
+}
+
+#[test]
+fn with_the_restart_guard_a_promoted_replica_gives_a_lost_lock_back_to_its_holder_and_to_nobody_else() {
+    const MAX_TTL: std::time::Duration = std::time::Duration::from_secs(20);
+    let sentinels = RedisSentinels::start().unwrap();
+    let builder = || redlock::Locks::builder().redis(by_sentinels(&sentinels)).ttl(MAX_TTL).max_ttl(MAX_TTL);
+    let holder = block_on(builder().init()).unwrap();
+    let other = block_on(builder().build()).unwrap();
+    let guard = block_on(holder.lock("a").acquire()).unwrap();
+    eventually("the replicas know it", || {
+        sentinels.servers().all(|server| server.lock_keys().unwrap() == ["redlock:a"])
+    });
+    // As if it had not come to them before the master died.
+    for replica in sentinels.servers().skip(1) {
+        replica.command(&["CONFIG", "SET", "replica-read-only", "no"]).unwrap();
+        replica.command(&["DEL", "redlock:a"]).unwrap();
+    }
+    sentinels.server(0).kill();
+    eventually("its successor has judged its memory", || {
+        let error = block_on(other.lock("b").try_acquire()).err().map(|error| error.to_string());
+        error.is_some_and(|error| error.contains("quarantine"))
+    });
+    let denied = block_on(other.lock("a").try_acquire());
+    assert!(!matches!(denied, Ok(Some(_))), "{denied:?}");
+    eventually("the holder is given it back", || block_on(guard.extend()).is_ok());
+    assert!(guard.is_valid());
+    assert_eq!(sentinels.master().unwrap().lock_keys().unwrap(), ["redlock:a"]);
 }

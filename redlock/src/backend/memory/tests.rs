@@ -238,7 +238,7 @@ fn names_are_independent_of_each_other() {
 fn it_says_who_it_is_without_its_table() {
     let bench = bench();
     assert_eq!(bench.node.address(), "memory");
-    assert_eq!(at_once(bench.node.clone().probe()), Identity::default());
+    assert_eq!(at_once(bench.node.clone().probe()), Identity { ceiling: Some(0), ..Identity::default() });
     bench.acquire(A);
     assert_eq!(format!("{:?}", bench.node), "MemoryNode { address: \"memory\", .. }");
 }

@@ -19,8 +19,8 @@ use super::{RedisNode, keys, load_tls};
 use crate::env::Env;
 use crate::id::{Instant, LockName};
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind, NodeFuture,
-    RaiseRequest, ReleaseRequest, Released, Reply,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Identity, Inspection, Node,
+    NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
 };
 use crate::protections::Protections;
 use map::{Map, View};
@@ -33,7 +33,8 @@ use watch::Shared;
 /// request for a name that has moved is sent once more, to its new master. Dropping the last reference closes all
 /// connections.
 ///
-/// [`RedisConfig::cluster`] says what a Cluster does not guarantee. Besides what a [`RedisNode`] needs, the ACL user
+/// [`RedisConfig::cluster`] says what a Cluster does not guarantee. It keeps no marker: the
+/// [restart guard](crate::LocksBuilder::restart_guard) does not cover it. Besides what a [`RedisNode`] needs, the ACL user
 /// needs `CLUSTER SLOTS`.
 pub struct RedisClusterNode {
     address: Arc<str>,
@@ -229,12 +230,35 @@ impl Node for RedisClusterNode {
         Box::pin(async move { Ok(self.route(&name, |master| master.inspect(name.clone())).await?.0) })
     }
 
-    /// The median of its masters' times.
-    fn clock(&self) -> Option<u64> {
+    /// What is found at its masters, once each. That they are members of a Cluster is as it should be here.
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async move {
+            let map = self.map()?;
+            let answers = map.masters().iter().map(|master| Arc::clone(master).examine());
+            let mut all = Examination::default();
+            for answer in join_all(answers).await {
+                let Examination { findings, eviction_policy, clock, round_trips, .. } =
+                    answer.map_err(|error| self.failed(error))?;
+                for finding in findings {
+                    let is_known = all.findings.iter().any(|known| known.to_string() == finding.to_string());
+                    if !is_known && !matches!(finding, FindingKind::ClusterMember) {
+                        all.findings.push(finding);
+                    }
+                }
+                all.eviction_policy = all.eviction_policy.or(eviction_policy);
+                all.clock = all.clock.or(clock);
+                all.round_trips.extend(round_trips);
+            }
+            Ok(all)
+        })
+    }
+
+    /// That of one of its masters, always the same as long as it is one: readings of several clocks would look like one that
+    /// jumps.
+    fn clock(&self) -> Option<ClockReading> {
         let map = self.map().ok()?;
-        let mut clocks: Vec<u64> = map.masters().iter().filter_map(|master| master.clock()).collect();
-        clocks.sort_unstable();
-        clocks.get(clocks.len() / 2).copied()
+        let readings = map.masters().iter().filter_map(|master| Some((master.address(), master.clock()?)));
+        readings.min_by_key(|&(address, _)| address).map(|(_, reading)| reading)
     }
 }
 
@@ -248,7 +272,7 @@ fn combined(masters: impl Iterator<Item = Identity>) -> Identity {
     instances.sort_unstable();
     versions.sort_unstable();
     versions.dedup();
-    Identity { instance: Some(instances.join("+")), version: Some(versions.join(", ")) }
+    Identity { instance: Some(instances.join("+")), version: Some(versions.join(", ")), ceiling: None }
 }
 
 impl fmt::Debug for RedisClusterNode {

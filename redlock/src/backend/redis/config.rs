@@ -31,6 +31,8 @@ pub struct RedisConfig {
     pub(super) place: Place,
     pub(super) sentinel_username: Option<String>,
     pub(super) sentinel_password: Option<String>,
+    pub(super) restart_guard: bool,
+    pub(super) trust_aof: bool,
 }
 
 /// The PEM files for TLS. Without any of them the platform's roots judge the server, and the client shows no certificate.
@@ -69,6 +71,8 @@ impl RedisConfig {
             place: Place::Fixed,
             sentinel_username: None,
             sentinel_password: None,
+            restart_guard: false,
+            trust_aof: false,
         }
     }
 
@@ -81,10 +85,11 @@ impl RedisConfig {
     /// connected to, and used only if it says itself that it is a master.
     ///
     /// # What it does not guarantee
-    /// Replication is asynchronous: **a failover can lose a lock that was granted**, and then the name is granted a
-    /// second time while the first holder still believes in its validity, for up to the TTL. A master that the sentinels
-    /// have replaced and that still runs, cut off from them, goes on granting to clients that reach it alone. Where
-    /// that must not happen, use a quorum of independent masters ([`nodes`](crate::LocksBuilder::nodes)), or let the resource
+    /// Replication is asynchronous: **a failover can lose a lock that was granted**. With the
+    /// [restart guard](crate::LocksBuilder::restart_guard) the promoted replica grants nothing new until such locks have
+    /// ended, so that the price of a failover is `maxExpiration`; without it the name is granted a second time while the
+    /// first holder still believes in its validity, for up to the TTL. In either case a master that the sentinels have
+    /// replaced and that still runs, cut off from them, goes on granting to clients that reach it alone. Where that must not happen, use a quorum of independent masters ([`nodes`](crate::LocksBuilder::nodes)), or let the resource
     /// compare fencing tokens.
     ///
     /// ```
@@ -192,6 +197,20 @@ impl RedisConfig {
         Self { connect_timeout, ..self }
     }
 
+    /// Whether the server keeps a marker of its memory, and grants nothing without it (no). For nodes that are started by hand:
+    /// [`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard) says so to its own.
+    #[must_use]
+    pub fn restart_guard(self, restart_guard: bool) -> Self {
+        Self { restart_guard, ..self }
+    }
+
+    /// Whether a server that writes through to disk forgets nothing when it restarts (no); see
+    /// [`LocksBuilder::trust_aof`](crate::LocksBuilder::trust_aof).
+    #[must_use]
+    pub fn trust_aof(self, trust_aof: bool) -> Self {
+        Self { trust_aof, ..self }
+    }
+
     /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets. With
     /// sentinels it is `sentinel:NAME@host:port,...`, for a Cluster `cluster:host:port,...`, with the addresses that were
     /// given: it stays the same, whoever is the master.
@@ -260,6 +279,7 @@ impl RedisConfig {
     pub(crate) fn validate(&self) -> Result<(), RedisConfigError> {
         match &self.place {
             Place::Fixed if self.host.is_empty() => return Err(RedisConfigError::MissingHost),
+            Place::Cluster { .. } if self.restart_guard => return Err(RedisConfigError::ClusterGuard),
             Place::Cluster { .. } if self.database() != 0 => {
                 return Err(RedisConfigError::ClusterDatabase { db: self.database() });
             }
@@ -397,6 +417,11 @@ pub enum RedisConfigError {
         /// The database.
         db: u32,
     },
+    /// A Cluster keeps no marker of its memory: its key would have to lie on every master, whatever slots that has.
+    #[error(
+        "the restart guard is asked for, but a Redis Cluster keeps no marker of its memory; use independent masters, or a master behind Sentinel"
+    )]
+    ClusterGuard,
     /// A Cluster is given where one master is wanted, or the other way round.
     #[error("expected the configuration of {expected}")]
     Topology {

@@ -1,5 +1,7 @@
 //! What a server says about itself (INFO), and whether it can be a node.
 
+use std::time::Duration;
+
 use super::failure::Failure;
 use crate::node::{Identity, NodeErrorKind};
 
@@ -11,6 +13,12 @@ const OLDEST: (u32, u32) = (6, 2);
 pub(super) struct Server {
     pub(super) run_id: String,
     pub(super) version: String,
+    /// The id of its data's history (`master_replid`); another one after it has been a replica.
+    pub(super) history: String,
+    /// It has taken over the data of another server that is its master no longer.
+    pub(super) was_promoted: bool,
+    /// For how long the process has been running, as it says itself.
+    pub(super) uptime: Duration,
 }
 
 impl Server {
@@ -21,12 +29,19 @@ impl Server {
             let detail = format!("the server is version {version}; 6.2 or later is needed");
             return Err(Failure::new(NodeErrorKind::Unsupported, detail));
         }
-        // It becomes part of a script: nothing but the usual hexadecimal digits may get in.
-        let run_id = field(server, "run_id")
-            .filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-            .ok_or_else(|| missing("run_id"))?;
+        let run_id = id(server, "run_id")?;
         match field(replication, "role") {
-            Some("master") => Ok(Self { run_id: run_id.to_owned(), version: version.to_owned() }),
+            Some("master") => {
+                let uptime = field(server, "uptime_in_seconds").and_then(|seconds| seconds.parse().ok());
+                let previous = field(replication, "master_replid2").unwrap_or_default();
+                Ok(Self {
+                    run_id,
+                    version: version.to_owned(),
+                    history: id(replication, "master_replid")?,
+                    was_promoted: previous.bytes().any(|byte| byte != b'0'),
+                    uptime: Duration::from_secs(uptime.unwrap_or(0)),
+                })
+            }
             Some(role @ ("slave" | "replica")) => {
                 let master = match (field(replication, "master_host"), field(replication, "master_port")) {
                     (Some(host), Some(port)) => format!(" of {host}:{port}"),
@@ -40,12 +55,26 @@ impl Server {
         }
     }
 
+    /// Whether it is the same process with the same data.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.run_id == other.run_id && self.history == other.history
+    }
+
     pub(super) fn identity(&self) -> Identity {
-        Identity { instance: Some(self.run_id.clone()), version: Some(self.version.clone()) }
+        let (instance, version) = (Some(self.run_id.clone()), Some(self.version.clone()));
+        Identity { instance, version, ..Identity::default() }
     }
 }
 
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+/// An identity, which becomes part of a script and of the marker: nothing but the usual hexadecimal digits may get in.
+fn id(info: &str, name: &str) -> Result<String, Failure> {
+    let is_plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let id = field(info, name).filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(is_plain));
+    id.map(str::to_owned).ok_or_else(|| missing(name))
+}
+
+/// What INFO says under this name; `None` if that is nothing.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim();
     Some(value).filter(|value| !value.is_empty())
 }
@@ -68,18 +97,29 @@ fn is_supported(version: &str) -> bool {
 mod tests {
     use super::*;
 
-    const MASTER: &str = "# Replication\r\nrole:master\r\n";
+    const MASTER: &str = "# Replication\r\nrole:master\r\nmaster_replid:77aa\r\nmaster_replid2:00\r\n";
 
     fn server(version: &str) -> String {
-        format!("# Server\r\nredis_version:{version}\r\nredis_mode:standalone\r\nrun_id:0a1b\r\n")
+        format!(
+            "# Server\r\nredis_version:{version}\r\nredis_mode:standalone\r\nrun_id:0a1b\r\nuptime_in_seconds:7\r\n"
+        )
     }
 
     #[test]
     fn a_master_from_6_2_on_can_be_a_node() {
         for version in ["6.2.0", "7.0.15", "7.2.4", "10.0.0-rc1", "255.255.255"] {
             let judged = Server::judge(&server(version), MASTER).unwrap();
-            assert_eq!(judged, Server { run_id: "0a1b".into(), version: version.into() });
+            let (run_id, history) = ("0a1b".to_owned(), "77aa".to_owned());
+            let uptime = Duration::from_secs(7);
+            let version = version.to_owned();
+            assert_eq!(judged, Server { run_id, version, history, was_promoted: false, uptime });
         }
+    }
+
+    #[test]
+    fn a_promoted_replica_is_told_by_the_history_that_it_took_over() {
+        let promoted = MASTER.replace("replid2:00", "replid2:0c");
+        assert!(Server::judge(&server("7.0.0"), &promoted).unwrap().was_promoted);
     }
 
     #[test]

@@ -12,8 +12,9 @@ const LEAD: &[u8] = b"#redlock:";
 const ESCAPED: &[u8] = b"#redlock:esc:";
 const AUXILIARY: &[u8] = b"#redlock:aux:{";
 /// The key of a node's marker.
-#[allow(dead_code, reason = "the key of the restart guard")]
-pub(super) const MARKER: &[u8] = b"#redlock:marker";
+pub(super) const MARKER: &str = "#redlock:marker";
+/// The key of the highest counter that was further ahead of the server's time than counters are by themselves.
+pub(super) const TOP: &str = "#redlock:top";
 
 /// The key that holds the owner token.
 pub(super) fn main(prefix: &str, name: &LockName) -> Vec<u8> {
@@ -105,8 +106,10 @@ mod tests {
             prop_assert_eq!(one == other, one_main == other_main);
             prop_assert_eq!(one == other, auxiliary(&one_main) == auxiliary(&other_main));
             prop_assert_ne!(&auxiliary(&one_main), &other_main);
-            prop_assert_ne!(&other_main[..], MARKER);
-            prop_assert_ne!(&auxiliary(&one_main)[..], MARKER);
+            for own in [MARKER, TOP] {
+                prop_assert_ne!(&other_main[..], own.as_bytes());
+                prop_assert_ne!(&auxiliary(&one_main)[..], own.as_bytes());
+            }
         }
 
         #[test]

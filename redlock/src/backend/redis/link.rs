@@ -12,13 +12,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::config::RedisConfig;
 use super::connection::{self, Connection, Outcome, Tls, Wish};
-use super::failure::{Failure, closed_early, not_redis, server_error};
+use super::failure::{Failure, closed_early, not_redis, refused_command};
 use super::identity::Server;
+use super::marker::{self, Text};
 use super::place::Place;
-use super::reply;
-use super::scripts::{Hashes, Script};
-use super::sentinel;
+use super::scripts::{Guard, Hashes, Script};
+use super::{keys, marking, reply, sentinel};
 use crate::env::{Env, jitter};
+use crate::id::{Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
 use crate::node::clock::NodeClock;
 use crate::protections::Protections;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) protections: Protections,
     pub(super) env: Arc<dyn Env>,
     pub(super) clock: Mutex<NodeClock>,
+    /// When the server was asked last who it is.
+    pub(super) judged: Mutex<Instant>,
     pub(super) link: watch::Sender<Link>,
 }
 
@@ -54,15 +57,76 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) connection: Arc<Connection>,
+    /// The host that was connected to.
+    pub(super) host: String,
     pub(super) server: Server,
     pub(super) hashes: Hashes,
+    pub(super) memory: Memory,
+}
+
+/// What the server's marker said when the connection was set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// Nobody has looked: the restart guard is off.
+    Unguarded,
+    /// There is none of this process and its data. What is there all the same, as it stands there and as it reads.
+    Unmarked { there: String, earlier: Option<Text>, durable: bool },
+    /// It is of this process and its data. As it stands there, and as it reads.
+    Marked { there: String, text: Text, durable: bool },
+}
+
+impl Session {
+    pub(super) fn standing(&self) -> Standing {
+        match &self.memory {
+            Memory::Unguarded => Standing::Unguarded,
+            Memory::Unmarked { earlier, .. } => {
+                Standing::Unmarked(earlier.as_ref().map(|text| text.marker.charter))
+            }
+            Memory::Marked { text, .. } => Standing::Marked(text.marker),
+        }
+    }
+
+    /// Without a marker the process stands for its memory.
+    pub(super) fn incarnation(&self) -> Option<Incarnation> {
+        match &self.memory {
+            Memory::Unguarded => {
+                let digits = self.server.run_id.get(..16).unwrap_or(&self.server.run_id);
+                u64::from_str_radix(digits, 16).ok().map(Incarnation::new)
+            }
+            Memory::Unmarked { .. } => None,
+            Memory::Marked { text, .. } => Some(text.marker.incarnation),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn guard(&self) -> Guard<'_> {
+        match self {
+            Self::Unguarded => Guard::Off,
+            Self::Unmarked { there, .. } => Guard::Unmarked { there },
+            Self::Marked { there, text, .. } => {
+                Guard::Marked { text: there, until: text.marker.until, floor: text.marker.floor }
+            }
+        }
+    }
 }
 
 impl Shared {
     /// Takes the server's clock out of an answer.
-    pub(super) fn sample(&self, micros: u64, sent: crate::id::Instant) {
+    pub(super) fn sample(&self, micros: u64, sent: Instant) {
         let received = self.env.now();
         self.clock.lock().unwrap_or_else(PoisonError::into_inner).sample(micros, sent, received);
+    }
+
+    /// How long ago the server was asked last who it is.
+    pub(super) fn last_judged(&self) -> Duration {
+        let judged = *self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        self.env.now().saturating_since(judged)
+    }
+
+    /// It was asked now.
+    pub(super) fn note_judged(&self) {
+        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = self.env.now();
     }
 }
 
@@ -111,7 +175,7 @@ async fn live(shared: &Arc<Shared>) -> Failure {
     let mut running = Running::new(&connection);
     let opened = async {
         connect(&config, connection.client(), &mut running.task).await?;
-        set_up(shared, &connection).await
+        set_up(shared, &config, &connection).await
     };
     let mut failure = match in_time(&config, &*shared.env, opened).await {
         Ok(session) => {
@@ -185,7 +249,11 @@ pub(super) async fn connect(
 }
 
 /// Judges the server, loads the scripts and looks at its clock: two round trips.
-async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session, Failure> {
+async fn set_up(
+    shared: &Shared,
+    config: &RedisConfig,
+    connection: &Arc<Connection>,
+) -> Result<Session, Failure> {
     let sent = shared.env.now();
     let select_db = async {
         match shared.config.database() {
@@ -204,17 +272,60 @@ async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session
     let server = server?;
     selected?;
     time?;
+    shared.note_judged();
+    let mut memory = remember(shared, connection, &server).await?;
+    if shared.config.trust_aof && marking::carry_over(shared, connection, &server, &memory).await? {
+        memory = remember(shared, connection, &server).await?;
+    }
     let load = |script: Script| {
-        let text = script.render(&server.run_id, &shared.protections);
-        async move {
-            let frame = command(connection, "SCRIPT", vec!["LOAD".into(), text.into()]).await?;
-            let hash = reply::text(&frame).filter(|hash| hash.len() == 40);
-            hash.map(Str::from).ok_or_else(|| not_redis("its answer to SCRIPT LOAD is no hash"))
-        }
+        let text = script.render(&server.run_id, memory.guard(), &shared.protections);
+        load(connection, text)
     };
     let hashes = try_join_all(Script::ALL.map(load)).await?;
     let hashes = hashes.try_into().map_err(|_| not_redis("it has lost a script"))?;
-    Ok(Session { connection: Arc::clone(connection), server, hashes: Hashes(hashes) })
+    let (connection, host) = (Arc::clone(connection), config.host.clone());
+    Ok(Session { connection, host, server, hashes: Hashes(hashes), memory })
+}
+
+/// Has the server keep a script; returns its hash.
+pub(super) async fn load(connection: &Arc<Connection>, text: String) -> Result<Str, Failure> {
+    let frame = command(connection, "SCRIPT", vec!["LOAD".into(), text.into()]).await?;
+    let hash = reply::text(&frame).filter(|hash| hash.len() == 40);
+    hash.map(Str::from).ok_or_else(|| not_redis("its answer to SCRIPT LOAD is no hash"))
+}
+
+/// Reads the server's marker, behind the look at the server: what was written since is found by the scripts.
+async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server) -> Result<Memory, Failure> {
+    if !shared.config.restart_guard {
+        return Ok(Memory::Unguarded);
+    }
+    let durable = shared.config.trust_aof && is_durable(connection).await?;
+    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await?;
+    let there = match &frame {
+        fred::interfaces::Resp3Frame::Null => "",
+        frame => reply::text(frame).ok_or_else(|| not_redis("its answer to GET is no text"))?,
+    };
+    let there = there.to_owned();
+    let text = marker::parse(&there);
+    Ok(match text {
+        Some(text) if text.process == server.run_id && text.history == server.history => {
+            Memory::Marked { there, text, durable }
+        }
+        earlier => Memory::Unmarked { there, earlier, durable },
+    })
+}
+
+/// Whether the server writes every change to disk before it answers.
+async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Failure> {
+    let (only, fsync) = join(
+        command(connection, "CONFIG", vec!["GET".into(), "appendonly".into()]),
+        command(connection, "CONFIG", vec!["GET".into(), "appendfsync".into()]),
+    )
+    .await;
+    let is = |frame: Result<Resp3Frame, Failure>, wanted: &str| {
+        frame.map(|frame| reply::second(&frame).is_some_and(|value| value == wanted))
+    };
+    Ok(is(only, "yes")? && is(fsync, "always")?)
 }
 
 /// Reads who the server is, and whether it can be a node.
@@ -241,13 +352,17 @@ pub(super) async fn command(
     match exchange.await {
         Outcome::Answered(frame) => match reply::error(&frame) {
             None => Ok(frame),
-            Some(text) => {
-                let kind = server_error(&text).unwrap_or(NodeErrorKind::Protocol);
-                Err(Failure::new(kind, format!("the server refused {name}: {text}")))
-            }
+            Some(text) => Err(refused_command(name, &text)),
         },
         Outcome::NotSent(failure) => Err(failure),
-        Outcome::Lost(why) => Err(closed_early(&format!("no answer to {name}: {why}"))),
+        Outcome::Lost(why) if connection.answered() == 0 => {
+            Err(closed_early(&format!("no answer to {name}: {why}")))
+        }
+        // It has answered before: it is what it should be.
+        Outcome::Lost(why) => {
+            let detail = format!("the connection ended before the answer to {name}: {why}");
+            Err(Failure::new(NodeErrorKind::Unreachable, detail))
+        }
     }
 }
 
@@ -273,7 +388,7 @@ async fn watch_over(shared: &Shared, config: &RedisConfig, running: &mut Running
                 return Failure::new(NodeErrorKind::Protocol, detail);
             }
             Either::Right((Either::Left((Wish::SetUp, _)), _)) => {
-                match in_time(config, &*shared.env, set_up(shared, &connection)).await {
+                match in_time(config, &*shared.env, set_up(shared, config, &connection)).await {
                     Ok(session) => drop(shared.link.send_replace(Link::Up(Arc::new(session)))),
                     Err(failure) => return failure,
                 }

@@ -136,6 +136,7 @@ mod tests {
         assert_eq!(refused(RedisConfig::new("h").sentinel_password("x")), RedisConfigError::NoSentinels);
         let cluster = RedisConfig::cluster(["h"]).unwrap();
         assert_eq!(refused(cluster.clone().db(1)), RedisConfigError::ClusterDatabase { db: 1 });
+        assert_eq!(refused(cluster.clone().restart_guard(true)), RedisConfigError::ClusterGuard);
         assert!(cluster.db(0).validate().is_ok());
     }
 

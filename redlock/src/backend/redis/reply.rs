@@ -41,6 +41,29 @@ impl Answer {
         Ok(Self { code, clock, number: first, counter: second })
     }
 
+    /// Whether the server's marker is not the one that the script was made for.
+    pub(super) fn is_unmarked(&self) -> bool {
+        self.code == code::UNMARKED
+    }
+
+    /// Of a look at the server: no fencing counter is above this, where it keeps a marker.
+    pub(super) fn ceiling(self) -> Result<Option<u64>, Nonsense> {
+        match (self.code, self.number, self.counter) {
+            (code::DONE, None, None) => Ok(None),
+            (code::DONE, Some(ceiling), None) => Ok(Some(token(ceiling)?.get())),
+            _ => Err(UNEXPECTED),
+        }
+    }
+
+    /// Of a change of the marker: whether it was changed. It is not before its time.
+    pub(super) fn marked(self) -> Result<bool, Nonsense> {
+        match (self.code, self.number, self.counter) {
+            (code::DONE, None, None) => Ok(true),
+            (code::QUARANTINED, None, None) => Ok(false),
+            _ => Err(UNEXPECTED),
+        }
+    }
+
     /// Of acquire and extend without a fence.
     pub(super) fn vote(self) -> Result<Reply, Nonsense> {
         match self.fenced_vote()? {
@@ -60,6 +83,7 @@ impl Answer {
             (code::MISSING, None, None) => (RefusalReason::Missing, None),
             (code::STALE, None, None) => (RefusalReason::Stale, None),
             (code::EXHAUSTED, None, None) => (RefusalReason::Exhausted, None),
+            (code::QUARANTINED, Some(left), None) => (RefusalReason::Quarantined, remaining(left)?),
             _ => return Err(UNEXPECTED),
         };
         Ok(Reply::Refused(Refusal::new(reason, remaining)))
@@ -112,6 +136,20 @@ pub(super) fn text(frame: &Resp3Frame) -> Option<&str> {
         | Resp3Frame::VerbatimString { data, .. } => std::str::from_utf8(data).ok(),
         _ => None,
     }
+}
+
+/// The value in an answer of a name and its value.
+pub(super) fn second(frame: &Resp3Frame) -> Option<&str> {
+    match frame {
+        Resp3Frame::Array { data, .. } => data.get(1).and_then(text),
+        _ => None,
+    }
+}
+
+/// A list of strings; what is no string in it is empty.
+pub(super) fn texts(frame: &Resp3Frame) -> Option<Vec<&str>> {
+    let Resp3Frame::Array { data, .. } = frame else { return None };
+    Some(data.iter().map(|item| text(item).unwrap_or_default()).collect())
 }
 
 /// An error answer.

@@ -7,10 +7,25 @@
 //!
 //! The first line carries the server's `run_id`. Scripts are called by their hash alone (EVALSHA, never EVAL), so that
 //! another process behind the same address answers NOSCRIPT instead of granting what its predecessor has forgotten.
+//!
+//! With the restart guard the text of every script that gives or prolongs also carries the marker that the client has judged, and
+//! does nothing where the server has another one.
 
 use fred::bytes_utils::Str;
 
+use super::{keys, marker};
 use crate::protections::Protections;
+
+/// What the scripts of one connection expect of the server's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard<'a> {
+    /// Nothing: the restart guard is off.
+    Off,
+    /// There is no marker of its present memory, but this text: it gives nothing.
+    Unmarked { there: &'a str },
+    /// This marker, a text of [`super::marker`]. Before `until`, and without a floor for its counters, it gives nothing new.
+    Marked { text: &'a str, until: u64, floor: Option<u64> },
+}
 
 /// The operations, in the order in which their scripts are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +35,8 @@ pub(super) enum Script {
     Raise,
     Release,
     Inspect,
+    Look,
+    Mark,
 }
 
 /// What a script's answer begins with.
@@ -29,6 +46,8 @@ pub(super) mod code {
     pub(in super::super) const MISSING: i64 = 2;
     pub(in super::super) const STALE: i64 = 3;
     pub(in super::super) const EXHAUSTED: i64 = 4;
+    pub(in super::super) const QUARANTINED: i64 = 5;
+    pub(in super::super) const UNMARKED: i64 = 6;
 }
 
 const CLOCK: &str = "local t=redis.call('TIME') local now=t[1]*1000000+t[2]";
@@ -50,8 +69,8 @@ const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',ARGV[4]+math.max(0,math.cei
 const HELD_BY_ANOTHER: &str = "return {1,now,redis.call('PTTL',KEYS[1])}";
 
 impl Script {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Acquire, Self::Extend, Self::Raise, Self::Release, Self::Inspect];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Acquire, Self::Extend, Self::Raise, Self::Release, Self::Inspect, Self::Look, Self::Mark];
 
     /// What it does, for errors.
     pub(super) fn name(self) -> &'static str {
@@ -61,14 +80,19 @@ impl Script {
             Self::Raise => "raise",
             Self::Release => "release",
             Self::Inspect => "inspect",
+            Self::Look => "a look",
+            Self::Mark => "a change of the marker",
         }
     }
 
     /// The text for one server process. KEYS: main key, auxiliary key. ARGV: owner, TTL in milliseconds, deadline in the
     /// server's microseconds; where there is a fence also for how long to keep the counter, in milliseconds, and then
-    /// hint and span (acquire), or the least value (extend, raise).
-    pub(super) fn render(self, run_id: &str, protections: &Protections) -> String {
+    /// hint and span (acquire), or the least value (extend, raise). Extend has two empty ones without a fence, and a sixth if
+    /// it is to restore. A look has none of them; for a change of the marker see [`MARK`].
+    pub(super) fn render(self, run_id: &str, guard: Guard<'_>, protections: &Protections) -> String {
         let stale = if protections.stale_deadline() { STALE } else { "" };
+        let marked = guard.compare(protections);
+        let store = guard.store();
         let prolong = if protections.never_shorten() { PROLONG } else { PROLONG_OR_SHORTEN };
         let clamp = if protections.fence_clamp() { CLAMPED } else { UNCLAMPED };
         // A counter that was lost under its lock is begun anew.
@@ -76,28 +100,32 @@ impl Script {
             if protections.fence_once() { "if c==0 then c=math.min(n,9007199254740991) end" } else { "c=n" };
         let body = match self {
             Self::Acquire => format!(
-                "{stale} if not ARGV[4] then \
+                "{stale} {marked} {admitted} if not ARGV[4] then \
                  if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return {{0,now}} end \
                  if redis.call('GET',KEYS[1])==ARGV[1] then {prolong} return {{0,now}} end {HELD_BY_ANOTHER} end \
-                 {COUNTER} {clamp} {NEXT} \
+                 {COUNTER} {floor} {clamp} {NEXT} \
                  if n<9007199254740992 and redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then \
-                 c=n {STORE} return {{0,now,c}} end \
+                 c=n {store} return {{0,now,c}} end \
                  local v=redis.call('GET',KEYS[1]) \
-                 if v==ARGV[1] then {again} {STORE} {prolong} return {{0,now,c}} end \
-                 if v then {HELD_BY_ANOTHER} end return {{4,now}}"
+                 if v==ARGV[1] then {again} {store} {prolong} return {{0,now,c}} end \
+                 if v then {HELD_BY_ANOTHER} end return {{4,now}}",
+                admitted = guard.admitted(),
+                floor = guard.floor(),
             ),
             Self::Extend => {
                 let owned = if protections.extend_owner_check() { "v==ARGV[1]" } else { "v" };
+                let give =
+                    format!("if v then {prolong} else redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2]) end");
                 format!(
-                    "{stale} local v=redis.call('GET',KEYS[1]) if {owned} then \
-                     if not ARGV[4] then {prolong} return {{0,now}} end \
-                     {COUNTER} c=math.max(c,tonumber(ARGV[5])) {prolong} {STORE} return {{0,now,c}} end \
+                    "{stale} {marked} local v=redis.call('GET',KEYS[1]) if {owned} or (ARGV[6] and not v) then \
+                     if ARGV[4]=='' then {give} return {{0,now}} end \
+                     {COUNTER} c=math.max(c,tonumber(ARGV[5])) {give} {store} return {{0,now,c}} end \
                      if v then {HELD_BY_ANOTHER} end return {{2,now}}"
                 )
             }
             Self::Raise => format!(
-                "{stale} local v=redis.call('GET',KEYS[1]) if v==ARGV[1] then \
-                 {COUNTER} c=math.max(c,tonumber(ARGV[5])) {STORE} return {{0,now,c}} end \
+                "{stale} {marked} local v=redis.call('GET',KEYS[1]) if v==ARGV[1] then \
+                 {COUNTER} c=math.max(c,tonumber(ARGV[5])) {store} return {{0,now,c}} end \
                  if v then {HELD_BY_ANOTHER} end return {{2,now}}"
             ),
             Self::Release => {
@@ -113,14 +141,98 @@ impl Script {
                      return {{2,now,-1,c}}"
                 )
             }
+            Self::Look => format!("{} {}", guard.is_unchanged(), guard.ceiling()),
+            Self::Mark => MARK.to_owned(),
         };
         format!("-- redlock {run_id}\n{CLOCK} {body}")
     }
 }
 
+/// Changes the marker, KEYS[1]. ARGV: the text that is to be there now (nothing: none), the fields before its birth, birth
+/// and end of quarantine (both empty: now, and ARGV[5] microseconds later), the floor, the fields behind it, and whether
+/// the quarantine must be over.
+const MARK: &str = "if (redis.call('GET',KEYS[1]) or '')~=ARGV[1] then return {6,now} end \
+    local born,till=ARGV[3],ARGV[4] \
+    if born=='' then born=string.format('%.0f',now) till=string.format('%.0f',now+ARGV[5]) end \
+    if ARGV[8]=='1' and now<tonumber(till) then return {5,now} end \
+    redis.call('SET',KEYS[1],ARGV[2]..' '..born..' '..till..' '..ARGV[6]..' '..ARGV[7]) return {0,now}";
+
+impl Guard<'_> {
+    /// Does nothing unless the marker is the one that was judged.
+    fn compare(self, protections: &Protections) -> String {
+        if !protections.marker_check() {
+            return String::new();
+        }
+        match self {
+            Self::Off => String::new(),
+            Self::Unmarked { .. } => "do return {6,now} end".to_owned(),
+            Self::Marked { text, .. } => {
+                format!("if redis.call('GET','{}')~='{text}' then return {{6,now}} end", keys::MARKER)
+            }
+        }
+    }
+
+    /// Says whether the key of the marker is as it was when the connection was set up.
+    fn is_unchanged(self) -> String {
+        let there = match self {
+            Self::Off => return String::new(),
+            Self::Unmarked { there } => there,
+            Self::Marked { text, .. } => text,
+        };
+        if !marker::is_plain(there) {
+            return "do return {6,now} end".to_owned();
+        }
+        format!("if (redis.call('GET','{}') or '')~='{there}' then return {{6,now}} end", keys::MARKER)
+    }
+
+    /// Gives nothing new in quarantine.
+    fn admitted(self) -> String {
+        match self {
+            Self::Marked { until, floor: None, .. } => {
+                format!("do return {{5,now,math.max(0,math.ceil(({until}-now)/1000))}} end")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Counts from the floor on.
+    fn floor(self) -> String {
+        match self {
+            Self::Marked { floor: Some(floor), .. } => format!("c=math.max(c,{floor})"),
+            _ => String::new(),
+        }
+    }
+
+    /// Stores a counter, and notes the highest of those that a second of lead over the server's time does not explain.
+    fn store(self) -> String {
+        match self {
+            Self::Off => STORE.to_owned(),
+            _ => format!(
+                "{STORE} if c>now+1000000 and c>tonumber(redis.call('GET','{top}') or 0) then \
+                 redis.call('SET','{top}',c) end",
+                top = keys::TOP
+            ),
+        }
+    }
+
+    /// Answers what no counter is above.
+    fn ceiling(self) -> String {
+        let floor = match self {
+            Self::Off => return "return {0,now}".to_owned(),
+            Self::Unmarked { .. } => 0,
+            Self::Marked { floor, .. } => floor.unwrap_or(0),
+        };
+        format!(
+            "return {{0,now,math.min(9007199254740991,math.max({floor},now+1000000,\
+             tonumber(redis.call('GET','{}') or 0)))}}",
+            keys::TOP
+        )
+    }
+}
+
 /// The hashes under which one server process knows the scripts.
 #[derive(Debug)]
-pub(super) struct Hashes(pub(super) [Str; 5]);
+pub(super) struct Hashes(pub(super) [Str; 7]);
 
 impl Hashes {
     pub(super) fn of(&self, script: Script) -> &Str {
@@ -135,7 +247,8 @@ mod tests {
     #[test]
     fn another_process_has_other_scripts() {
         for script in Script::ALL {
-            let [one, other] = ["a", "b"].map(|run_id| script.render(run_id, &Default::default()));
+            let [one, other] =
+                ["a", "b"].map(|run_id| script.render(run_id, Guard::Off, &Default::default()));
             assert_ne!(one, other);
             assert_eq!(one.lines().nth(1), other.lines().nth(1));
         }

@@ -13,7 +13,8 @@ use crate::id::Ttl;
 const DUE: &str = include_str!("../due-etc.toml");
 
 fn settings(seconds: u64) -> Settings {
-    Settings::new(Ttl::new(Duration::from_secs(seconds)).unwrap())
+    let ttl = Ttl::new(Duration::from_secs(seconds)).unwrap();
+    Settings { restart_guard: false, ..Settings::new(ttl) }
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn windows_line_ends_and_a_byte_order_mark_do_no_harm() {
 #[test]
 fn a_quorum_has_defaults_of_its_own() {
     let config = load("[lock.redlock]\nnodes = ['10.0.0.1:6379']").unwrap();
-    assert_eq!(config.settings, settings(10));
+    assert_eq!(config.settings, Settings { restart_guard: true, ..settings(10) });
     let nodes = redlock("[lock.redlock]\nnodes = ['10.0.0.1:6379']");
     assert_eq!(nodes, [RedisConfig::new("10.0.0.1").prefix("redlock")]);
 }
@@ -78,6 +79,7 @@ fn every_key_reaches_its_setting() {
         renewLimit = "1d"
         fencing = true
         fencingRetention = "2m"
+        restartGuard = true
         "#,
     );
     let expected = Settings {
@@ -89,9 +91,12 @@ fn every_key_reaches_its_setting() {
         wait_limit: Some(Duration::from_secs(5)),
         renew_limit: Some(Duration::from_secs(86_400)),
         fencing: Some(Duration::from_secs(120)),
+        restart_guard: true,
         ..settings(90)
     };
     assert_eq!(timing.unwrap().settings, expected);
+    let trusting = load("[lock.redlock]\nnodes = ['a']\ntrustAof = true").unwrap();
+    assert!(trusting.settings.trust_aof);
 }
 
 /// The node of `[lock.redis]`.

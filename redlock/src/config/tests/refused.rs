@@ -100,6 +100,15 @@ fn a_value_of_the_wrong_type_is_named_with_both_types() {
 }
 
 #[test]
+fn a_safeguard_of_the_guard_needs_the_guard() {
+    check(
+        "[lock.redis]\ntrustAof = true",
+        ConfigErrorKind::InvalidValue,
+        "etc.toml:2: [lock.redis] trustAof: it needs restartGuard = true",
+    );
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_what_may_have_been_meant() {
     for (table, key, hint) in [
         ("lock.redis", "acquire_interval", "did you mean acquireInterval?"),
@@ -112,7 +121,7 @@ fn an_unknown_key_is_refused_with_what_may_have_been_meant() {
             "lock.memory",
             "db",
             "expected one of prefix, expiration, maxExpiration, nodeTimeout, driftFactor, acquireInterval, \
-             acquireMaxRetries, acquireTimeout, renewLimit, fencing, fencingRetention",
+             acquireMaxRetries, acquireTimeout, renewLimit, fencing, fencingRetention, restartGuard",
         ),
     ] {
         let shown = format!("etc.toml:2: [{table}] {key}: there is no such key; {hint}");
@@ -209,6 +218,19 @@ fn the_keys_of_sentinels_need_each_other() {
          allows; expected the name in the sentinels' own configuration (`sentinel monitor NAME ...`), of letters, \
          digits and . - _",
     );
+}
+
+#[test]
+fn a_cluster_is_not_guarded_in_name_alone() {
+    let text = "[lock.redis]\naddrs = ['a:1', 'b:1']\nrestartGuard =";
+    check(
+        &format!("{text} true"),
+        ConfigErrorKind::InvalidValue,
+        "etc.toml:3: [lock.redis] restartGuard: several addrs are a Redis Cluster, which keeps no marker of its \
+         memory; expected false, one address, or independent masters in [lock.redlock]",
+    );
+    assert!(load(&format!("{text} false")).is_ok());
+    assert!(load(&format!("{text} true\nmasterName = 'm'")).is_ok());
 }
 
 #[test]

@@ -33,6 +33,14 @@ pub enum ServerError {
         /// Program and address.
         server: String,
     },
+    /// The server shows the machine's time, which a test cannot change.
+    #[error(
+        "{server} has the machine's clock; start it with `RedisOptions::clock_shim` to give it one of its own"
+    )]
+    NoClock {
+        /// Program and address.
+        server: String,
+    },
     /// The server answered a command with an error.
     #[error("{server} answered `{command}` with: {message}")]
     Refused {

@@ -25,6 +25,7 @@ pub struct RedisOptions {
     pub(super) tls: Option<TlsFiles>,
     /// The text of a sentinel's configuration: it is one then, and no server.
     pub(super) sentinel: Option<String>,
+    pub(super) clock_shim: Option<PathBuf>,
     args: Vec<String>,
 }
 
@@ -70,6 +71,18 @@ impl RedisOptions {
         self
     }
 
+    /// Gives the server a wall clock of its own, which starts with the machine's time, survives restarts, and is changed
+    /// by [`RedisServer::step_clock`], [`RedisServer::set_clock`] and [`RedisServer::slew_clock`]. Linux only.
+    ///
+    /// `shim` is the library to preload (`LD_PRELOAD`) for that. This project's tests compile it from
+    /// `tests/clock_shim`; its path must contain neither a space nor a colon. A server that does not load it is not
+    /// started.
+    #[must_use]
+    pub fn clock_shim(mut self, shim: impl Into<PathBuf>) -> Self {
+        self.clock_shim = Some(shim.into());
+        self
+    }
+
     /// Starts a server and waits until it takes commands.
     ///
     /// # Errors
@@ -81,7 +94,15 @@ impl RedisOptions {
 
     pub(super) fn new() -> Self {
         let host = "127.0.0.1".to_owned();
-        Self { host, port: None, persistent: false, tls: None, sentinel: None, args: Vec::new() }
+        Self {
+            host,
+            port: None,
+            persistent: false,
+            tls: None,
+            sentinel: None,
+            clock_shim: None,
+            args: Vec::new(),
+        }
     }
 
     /// A sentinel with this configuration, which it changes as it goes.
@@ -94,7 +115,7 @@ impl RedisOptions {
 
     /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
     pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
-        let Self { host, persistent, tls, sentinel, args, port: _ } = self;
+        let Self { host, persistent, tls, sentinel, args, port: _, clock_shim: _ } = self;
         let port = port.to_string();
         let fixed = ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no"];
         let kind: &[&str] = match (sentinel, persistent) {
@@ -128,12 +149,13 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     /// Without the words of the command line: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, persistent, tls, sentinel: _, args: _ } = self;
+        let Self { host, port, persistent, tls, clock_shim, sentinel: _, args: _ } = self;
         f.debug_struct("RedisOptions")
             .field("host", host)
             .field("port", port)
             .field("persistent", persistent)
             .field("tls", tls)
+            .field("clock_shim", clock_shim)
             .finish_non_exhaustive()
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
+use super::clock::{self, ClockStep, ServerClock};
 use super::process::ServerProcess;
 use super::resp::Connection;
 use super::{RedisOptions, Reply, ServerError, port, program};
@@ -25,6 +26,8 @@ pub struct RedisServer {
     options: RedisOptions,
     port: u16,
     tls_port: Option<u16>,
+    /// Its own, if it has one.
+    clock: Option<ServerClock>,
     // Before the directory: the process ends before its files are removed.
     process: Mutex<Option<ServerProcess>>,
     directory: TempDir,
@@ -68,11 +71,13 @@ impl RedisServer {
             .prefix("redlock-redis-")
             .tempdir()
             .map_err(|error| failed("make a temporary directory", error))?;
+        let clock = options.clock_shim.is_some().then(|| ServerClock::create(directory.path().join("clock")));
         let server = Self {
             program: program.to_owned(),
             port: options.port.map_or_else(free_port, Ok)?,
             tls_port: options.tls.is_some().then(free_port).transpose()?,
             options: options.clone(),
+            clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
             process: Mutex::new(None),
             directory,
         };
@@ -156,6 +161,31 @@ impl RedisServer {
         self.launch(&mut process)
     }
 
+    /// Steps its wall clock, at once: expiries and TIME follow with the next command. The rate stays.
+    ///
+    /// # Errors
+    /// [`ServerError::NoClock`] without [`RedisOptions::clock_shim`], [`ServerError::Io`] if the clock cannot show it.
+    pub fn step_clock(&self, step: ClockStep) -> Result<(), ServerError> {
+        self.with_clock(|clock| clock.step(step))
+    }
+
+    /// Sets its wall clock to a time, at once. It goes on from there, at the rate that it has.
+    ///
+    /// # Errors
+    /// As [`step_clock`](Self::step_clock).
+    pub fn set_clock(&self, at: SystemTime) -> Result<(), ServerError> {
+        self.with_clock(|clock| clock.set(at))
+    }
+
+    /// Lets its wall clock gain so many millionths from now on: with 80,000 it gains 80 ms a second, with -80,000 it
+    /// loses them. 0 ends that; what was gained stays.
+    ///
+    /// # Errors
+    /// As [`step_clock`](Self::step_clock).
+    pub fn slew_clock(&self, rate_ppm: i32) -> Result<(), ServerError> {
+        self.with_clock(|clock| clock.slew(rate_ppm))
+    }
+
     /// Sends one command on a connection of its own and waits up to 5 s for the answer.
     ///
     /// # Errors
@@ -227,9 +257,13 @@ impl RedisServer {
             .current_dir(self.directory())
             .stdout(log)
             .stderr(errors);
+        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
+            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
+        }
         let started = ServerProcess::spawn(&mut command, self.directory())
             .map_err(|error| self.failed("start the process", error))?;
         self.wait_until_ready(&started)?;
+        self.check_clock(&started)?;
         *process = Some(started);
         Ok(())
     }
@@ -255,6 +289,26 @@ impl RedisServer {
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// The loader goes on without a library that it cannot load.
+    fn check_clock(&self, process: &ServerProcess) -> Result<(), ServerError> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        match clock.is_used_by(process.pid()) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let shim = self.options.clock_shim.as_deref().unwrap_or(Path::new("")).display();
+                Err(self.not_started(format!(
+                    "it has not loaded the clock shim {shim}, so that its clock cannot be set"
+                )))
+            }
+            Err(error) => Err(self.failed("read its clock", error)),
+        }
+    }
+
+    fn with_clock(&self, change: impl FnOnce(&ServerClock) -> io::Result<()>) -> Result<(), ServerError> {
+        let clock = self.clock.as_ref().ok_or_else(|| ServerError::NoClock { server: self.name() })?;
+        change(clock).map_err(|error| self.failed("change its clock", error))
     }
 
     fn with_process(

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::VirtualEnv;
-use super::client::ClientClock;
+use super::client::{ClientClock, StoppableClock};
 use crate::id::Instant;
 
 /// Which client a task or a timer belongs to; `None` is the world.
@@ -59,7 +59,7 @@ enum Timer {
 }
 
 struct Client {
-    clock: ClientClock,
+    clock: StoppableClock,
     paused: Option<Pause>,
     crashed: bool,
 }
@@ -140,7 +140,7 @@ impl Executor {
 
     pub(super) fn add_client(&self, clock: ClientClock) -> usize {
         let mut state = self.lock();
-        state.clients.push(Client { clock, paused: None, crashed: false });
+        state.clients.push(Client { clock: StoppableClock::new(clock), paused: None, crashed: false });
         state.clients.len() - 1
     }
 
@@ -159,6 +159,16 @@ impl Executor {
         }
         let held_back = earlier.map_or_else(Vec::new, |pause| pause.held_back);
         state.clients[client].paused = Some(Pause { ends, held_back });
+    }
+
+    pub(super) fn stop_clock(&self, client: usize, until: Instant) {
+        let mut state = self.lock();
+        let now = state.now;
+        state.clients[client].clock.stop(now, until);
+    }
+
+    pub(super) fn with_clock<T>(&self, client: usize, read: impl FnOnce(&StoppableClock) -> T) -> T {
+        read(&self.lock().clients[client].clock)
     }
 
     pub(super) fn resume(&self, client: usize) {
@@ -345,8 +355,8 @@ impl Future for Sleep {
             waker.clone_from(context.waker());
             return Poll::Pending;
         }
-        let clock = this.owner.map(|client| state.clients[client].clock);
-        let at = clock.map_or(this.at, |clock| clock.true_time(this.at));
+        // A clock that is stopped after this comes there later: the sleep looks again when it is woken.
+        let at = this.owner.map_or(this.at, |client| state.clients[client].clock.true_time(this.at));
         // The end of time is never reached: a sleep until then is no reason to go on.
         if at < Instant::from_nanos(u64::MAX) && !state.closed {
             let key = (at, state.next_number());

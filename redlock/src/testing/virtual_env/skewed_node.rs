@@ -7,12 +7,12 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ExtendRequest, Identity, Inspection, Node, NodeFuture, RaiseRequest, ReleaseRequest,
-    Released, Reply,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 
-/// Translates the deadlines of one client into true time with the estimate that the real backends use. The samples have
-/// no round trip; what is left of an error is the rate of the client's clock.
+/// Translates the deadlines of one client into the node's time with the estimate that the real backends use, and knows of the
+/// node's clock what answers have shown.
 pub(super) struct SkewedNode {
     node: Arc<dyn Node>,
     executor: Arc<Executor>,
@@ -22,22 +22,43 @@ pub(super) struct SkewedNode {
 
 impl SkewedNode {
     pub(super) fn new(node: Arc<dyn Node>, executor: Arc<Executor>, client: usize) -> Self {
-        Self { node, executor, client, clock: Mutex::default() }
+        let node = Self { node, executor, client, clock: Mutex::default() };
+        node.sample(node.now());
+        node
     }
 
-    fn sampled(&self) -> MutexGuard<'_, NodeClock> {
-        let (node, client) = (self.executor.now(None), self.executor.now(Some(self.client)));
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.sample(node.as_nanos() / 1_000, client, client);
-        clock
+    fn now(&self) -> Instant {
+        self.executor.now(Some(self.client))
+    }
+
+    fn times(&self) -> MutexGuard<'_, NodeClock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer to a request of `sent` has come.
+    fn sample(&self, sent: Instant) {
+        let world = self.executor.now(None);
+        if let Some(reading) = self.node.clock() {
+            self.times().sample(reading.at(world), sent, self.now());
+        }
+    }
+
+    /// Asks the node, and reads its clock off the answer.
+    async fn ask<T>(&self, asked: NodeFuture<T>) -> Result<T, NodeError> {
+        let sent = self.now();
+        let answer = asked.await;
+        if answer.is_ok() {
+            self.sample(sent);
+        }
+        answer
     }
 
     fn deadline(&self, at: Instant) -> Instant {
-        self.sampled().deadline(at).map_or(at, from_micros)
+        self.times().deadline(at).map_or(at, from_micros)
     }
 
     fn settled_after(&self, at: Instant) -> Instant {
-        self.sampled().settled_after(at).map_or(at, from_micros)
+        self.times().settled_after(at).map_or(at, from_micros)
     }
 }
 
@@ -51,34 +72,34 @@ impl Node for SkewedNode {
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
-        Arc::clone(&self.node).probe()
+        Box::pin(async move { self.ask(Arc::clone(&self.node).probe()).await })
     }
 
     fn acquire(self: Arc<Self>, mut request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             request.deadline = self.deadline(request.deadline);
-            Arc::clone(&self.node).acquire(request).await
+            self.ask(Arc::clone(&self.node).acquire(request)).await
         })
     }
 
     fn extend(self: Arc<Self>, mut request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             request.deadline = self.deadline(request.deadline);
-            Arc::clone(&self.node).extend(request).await
+            self.ask(Arc::clone(&self.node).extend(request)).await
         })
     }
 
     fn raise(self: Arc<Self>, mut request: RaiseRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             request.deadline = self.deadline(request.deadline);
-            Arc::clone(&self.node).raise(request).await
+            self.ask(Arc::clone(&self.node).raise(request)).await
         })
     }
 
     fn release(self: Arc<Self>, mut request: ReleaseRequest) -> NodeFuture<Released> {
         Box::pin(async move {
             request.unsettled = request.unsettled.map(|at| self.settled_after(at));
-            Arc::clone(&self.node).release(request).await
+            self.ask(Arc::clone(&self.node).release(request)).await
         })
     }
 
@@ -86,8 +107,24 @@ impl Node for SkewedNode {
         Arc::clone(&self.node).inspect(name)
     }
 
-    fn clock(&self) -> Option<u64> {
-        self.sampled().at(self.executor.now(Some(self.client)))
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Arc::clone(&self.node).examine()
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.times().latest()
+    }
+
+    fn standing(&self) -> Standing {
+        self.node.standing()
+    }
+
+    fn incarnation(&self) -> Option<Incarnation> {
+        self.node.incarnation()
+    }
+
+    fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {
+        Box::pin(async move { self.ask(Arc::clone(&self.node).mark(request)).await })
     }
 }
 

@@ -171,6 +171,39 @@ fn a_paused_client_does_nothing_until_the_pause_ends_while_time_goes_on() {
 }
 
 #[test]
+fn a_clock_that_was_stopped_goes_on_where_it_stood() {
+    let sim = VirtualEnv::new(1);
+    let client = sim.client(ClientClock::with_rate(1_000_000));
+    let begun = client.now();
+    let shown = || client.now().saturating_since(begun);
+    let sleep = client.sleep_until(begun.saturating_add(6 * SECOND));
+    sim.advance(SECOND);
+    assert_eq!(shown(), 2 * SECOND);
+
+    let start = sim.now();
+    client.stop_clock_until(start.saturating_add(4 * SECOND));
+    sim.advance(4 * SECOND);
+    assert_eq!(shown(), 2 * SECOND);
+    client.stop_clock_until(start.saturating_add(5 * SECOND));
+    client.stop_clock_until(start);
+    sim.advance(SECOND);
+    assert_eq!(shown(), 2 * SECOND, "it stands until the later end");
+    sim.block_on(sleep);
+    assert_eq!(sim.now().saturating_since(start), 7 * SECOND, "a sleep from before the stop ends later");
+    assert_eq!(shown(), 6 * SECOND);
+
+    client.stop_clock_until(sim.now().saturating_add(SECOND));
+    sim.advance(2 * SECOND);
+    assert_eq!(shown(), 8 * SECOND);
+    for second in 0..=8 {
+        let local = begun.saturating_add(second * SECOND);
+        let at = client.true_time(local);
+        assert_eq!(client.local(at), local);
+        assert!(client.local(at.saturating_sub(Duration::from_nanos(1))) < local);
+    }
+}
+
+#[test]
 fn a_longer_pause_replaces_a_shorter_one() {
     let sim = VirtualEnv::new(1);
     let client = sim.client(ClientClock::default());
@@ -269,6 +302,8 @@ fn a_clients_deadlines_reach_a_node_in_the_nodes_own_time() {
     let memory = MemoryNode::new("memory", sim.env());
     let node = client.reach(memory);
     sim.advance(100 * SECOND);
+    // Its answers show the node's clock.
+    sim.block_on(node.clone().probe()).unwrap();
     let name = LockName::new("x").unwrap();
     let owner = OwnerToken::from_bytes([1; OwnerToken::BYTES]);
     let ask = |deadline| {

@@ -1,0 +1,414 @@
+//! The guard over the nodes of one `Locks`: whose memory is new, and whose clock is wrong (design, section 4, "Restart guard"
+//! and "Clocks of nodes").
+//!
+//! What is to be done is decided by pure code (`quorum::restart`, `quorum::clocks`); here it is done, by one service in the
+//! background, which looks at the nodes now and then, and at once when a vote has shown something odd.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::driver::Driver;
+use crate::env::jitter;
+use crate::error::LostReason;
+use crate::id::{Charter, Incarnation, Instant, Standing, Ttl};
+use crate::node::{ClockReading, Mark, MarkRequest, NodeError, NodeErrorKind, RefusalReason, Reply};
+use crate::protections::Protections;
+use crate::quorum::restart::{self, Misfit, Seen, Step};
+use crate::quorum::{Clocks, Culprit, DriftFactor, Moved, Quorum, Trust};
+use crate::renewal::Renewal;
+
+/// No counter is further ahead of its node's time than this, unless the node has noted it, in microseconds.
+const SECOND: u64 = 1_000_000;
+
+/// What is known of the nodes, shared by all rounds.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    quorum: Quorum,
+    protections: Protections,
+    /// What this client's nodes should have in their markers, but for the fleet, where there is one.
+    wanted: Charter,
+    /// How long a node with a new memory grants nothing new.
+    quarantine: Duration,
+    state: Mutex<State>,
+    /// A vote has shown something odd, or the guard is to end.
+    wake: Notify,
+    closed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    clocks: Clocks,
+    nodes: Vec<Known>,
+}
+
+/// What is known of a node besides its clock.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    misfit: Option<Misfit>,
+    /// Its fencing counters must begin there: its clock was ahead of that before it was set back.
+    floor: u64,
+    /// What was said about it last, so that it is said once.
+    said: Option<Said>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Quarantined(Incarnation),
+    Admitted(Incarnation),
+    Foreign(Misfit),
+}
+
+impl Fleet {
+    /// `fleet`: a random number, for nodes that belong to none yet.
+    pub(crate) fn new(
+        quorum: Quorum,
+        (ttl, max_ttl): (Ttl, Ttl),
+        drift: DriftFactor,
+        protections: Protections,
+        fleet: u64,
+    ) -> Self {
+        let whole = Duration::from_millis(crate::id::millis_up(max_ttl.get()));
+        let size = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
+        let wanted = Charter::new(fleet, 0, size(quorum.nodes()), size(quorum.size()), whole);
+        let quarantine = whole.saturating_add(drift.allowance(max_ttl));
+        let clocks = Clocks::new(quorum, quarantine, ttl, drift);
+        let state = Mutex::new(State { clocks, nodes: vec![Known::default(); quorum.nodes()] });
+        let (wake, closed) = (Notify::new(), AtomicBool::new(false));
+        Self { quorum, protections, wanted, quarantine, state, wake, closed }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the guard's service.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// What a node's answer counts for: a grant of a node that cannot be relied on counts for nothing.
+    pub(crate) fn weigh(
+        &self,
+        node: usize,
+        address: &Arc<str>,
+        reading: Option<ClockReading>,
+        now: Instant,
+        answer: Result<Reply, NodeError>,
+    ) -> Result<Reply, NodeError> {
+        match &answer {
+            Ok(Reply::Granted(_)) => {}
+            Ok(Reply::Refused(refusal)) => {
+                if refusal.reason == RefusalReason::Quarantined {
+                    self.wake.notify_one();
+                }
+                return answer;
+            }
+            Err(error) => {
+                if error.kind == NodeErrorKind::NotReady {
+                    self.wake.notify_one();
+                }
+                return answer;
+            }
+        }
+        let mut state = self.state();
+        if let Some(misfit) = state.nodes.get(node).and_then(|known| known.misfit) {
+            return Err(NodeError::with_unknown_effect(address, NodeErrorKind::Foreign, misfit.to_string()));
+        }
+        if !self.protections.clock_guard() {
+            return answer;
+        }
+        if let Some(reading) = reading {
+            state.clocks.observe(node, reading.least, reading.most, reading.taken);
+        }
+        let trust = state.clocks.trust(node, now);
+        drop(state);
+        let detail = match trust {
+            Trust::Trusted => return answer,
+            Trust::Moved(moved) => {
+                self.wake.notify_one();
+                format!(
+                    "its clock has moved and is {} of what it was; its vote does not count",
+                    Shift(moved.by)
+                )
+            }
+            Trust::Unwatched(distance) => {
+                let window = self.quarantine;
+                let why = match distance {
+                    Some(distance) => format!("is {} of the median of the nodes'", Shift(distance)),
+                    None => "cannot be compared with those of a quorum of nodes yet".to_owned(),
+                };
+                format!("its clock {why}; its vote counts once the clock was watched for {window:.1?}")
+            }
+        };
+        Err(NodeError::with_unknown_effect(address, NodeErrorKind::Clock, detail))
+    }
+
+    /// Runs until it is closed.
+    pub(crate) async fn run(self: Arc<Self>, driver: Arc<Driver>, renewal: Arc<Renewal>) {
+        loop {
+            let odd = self.look(&driver, Some(&renewal)).await;
+            let share = if odd { self.quarantine / 64 } else { self.quarantine / 8 };
+            let longest = if odd { Duration::from_millis(250) } else { Duration::from_secs(2) };
+            let pause = share.clamp(Duration::from_millis(5), longest);
+            // Less up to a quarter, so that clients do not look together.
+            let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX).max(1);
+            let pause = pause.saturating_sub(Duration::from_nanos(jitter(&*driver.env) % quarter));
+            let timer = driver.env.sleep_until(driver.env.now().saturating_add(pause));
+            tokio::select! {
+                () = self.wake.notified() => {
+                    // Whatever the votes of many rounds have shown at once is looked at once.
+                    let moment = Duration::from_millis(1);
+                    driver.env.sleep_until(driver.env.now().saturating_add(moment)).await;
+                }
+                () = timer => {}
+            }
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at all nodes once, and does what is to be done. Returns whether something is odd, and so worth another look soon.
+    pub(crate) async fn look(&self, driver: &Driver, renewal: Option<&Renewal>) -> bool {
+        let nodes = 0..self.quorum.nodes();
+        let patience = Duration::from_millis(500).min(self.quarantine);
+        let now = driver.env.now();
+        let fresh = now.saturating_sub(self.quarantine / 10);
+        let must_ask_all = self.state().clocks.any_moved()
+            || nodes
+                .clone()
+                .any(|node| self.is_ripe(driver.nodes()[node].standing(), driver.nodes()[node].clock(), now));
+        let due = nodes.clone().filter(|&node| {
+            let is_fresh = driver.nodes()[node].clock().is_some_and(|reading| reading.taken >= fresh);
+            must_ask_all || !is_fresh
+        });
+        let due: Vec<usize> = due.collect();
+        let mut seen: Vec<Seen> =
+            vec![Seen { standing: Standing::Unknown, ceiling: None }; self.quorum.nodes()];
+        for (node, identity) in driver.survey(due, patience).await {
+            seen[node].ceiling = identity.ceiling;
+        }
+        for node in nodes {
+            seen[node].standing = driver.nodes()[node].standing();
+        }
+        let clocks_are_odd = self.look_at_clocks(driver, renewal, &seen, patience).await;
+        self.look_at_memories(driver, &seen, patience).await || clocks_are_odd
+    }
+
+    /// Whether a node's quarantine is over by its clock.
+    fn is_ripe(&self, standing: Standing, reading: Option<ClockReading>, now: Instant) -> bool {
+        match (standing, reading) {
+            (Standing::Marked(marker), Some(reading)) => {
+                marker.floor.is_none() && reading.at(now) >= marker.until
+            }
+            _ => false,
+        }
+    }
+
+    /// Finds out whose clock is wrong, if one has moved.
+    async fn look_at_clocks(
+        &self,
+        driver: &Driver,
+        renewal: Option<&Renewal>,
+        seen: &[Seen],
+        patience: Duration,
+    ) -> bool {
+        if !self.protections.clock_guard() {
+            return false;
+        }
+        let now = driver.env.now();
+        let culprit = {
+            let mut state = self.state();
+            for (node, known) in driver.nodes().iter().enumerate() {
+                if let Some(reading) = known.clock() {
+                    state.clocks.observe(node, reading.least, reading.most, reading.taken);
+                }
+            }
+            state.clocks.culprit()
+        };
+        let moved = match culprit {
+            Culprit::None => return false,
+            Culprit::Undecided => return true,
+            Culprit::Own => {
+                tracing::error!(
+                    "the clocks of a quorum of nodes have moved against ours; all locks are given up"
+                );
+                let is_on = self.protections.own_clock();
+                self.state().clocks.forget_all(if is_on { now } else { Instant::from_nanos(0) });
+                if is_on {
+                    renewal.into_iter().for_each(|renewal| renewal.lose_all(LostReason::ClockMoved));
+                }
+                return true;
+            }
+            Culprit::Nodes(moved) => moved,
+        };
+        let mut requests = Vec::new();
+        for &(node, moved) in &moved {
+            let address = driver.nodes()[node].address();
+            tracing::warn!(
+                node = address,
+                "the node's clock has moved and is {} of what it was",
+                Shift(moved.by)
+            );
+            if let Standing::Marked(marker) = seen[node].standing
+                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
+            {
+                requests.push((node, MarkRequest::new(marker.charter, mark)));
+            }
+        }
+        let asked: Vec<usize> = requests.iter().map(|(node, _)| *node).collect();
+        let failed = driver.mark(requests, patience).await;
+        let mut state = self.state();
+        for (node, _) in moved {
+            let address = driver.nodes()[node].address();
+            if !asked.contains(&node) || failed.iter().all(|error| *error.node != *address) {
+                state.clocks.forget(node, now);
+            }
+        }
+        true
+    }
+
+    /// What a moved clock changes about the node's marker.
+    fn mark_for(
+        &self,
+        driver: &Driver,
+        node: usize,
+        moved: Moved,
+        is_admitted: bool,
+        now: Instant,
+    ) -> Option<Mark> {
+        if moved.by > 0 {
+            // Whatever it holds may have expired too early there, as if it had been forgotten.
+            return Some(Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine });
+        }
+        // The time that it had known: its counters may have come as far.
+        let before = ClockReading { least: moved.before, most: moved.before, taken: now }.at(now);
+        let mut state = self.state();
+        let known = state.nodes.get_mut(node)?;
+        known.floor = known.floor.max(before.saturating_add(SECOND));
+        is_admitted.then_some(Mark::Raise { floor: known.floor })
+    }
+
+    /// Sees to markers, quarantines and their ends.
+    async fn look_at_memories(&self, driver: &Driver, seen: &[Seen], patience: Duration) -> bool {
+        let charter = restart::charter(self.wanted, seen);
+        let now = driver.env.now();
+        let mut requests = Vec::new();
+        let mut odd = false;
+        for (node, known) in driver.nodes().iter().enumerate() {
+            let standing = seen[node].standing;
+            let step = restart::step(standing, charter);
+            self.note(node, known.address(), standing, step);
+            odd |= step != Step::Rest;
+            let mark = match step {
+                Step::Rest | Step::Foreign(_) => continue,
+                Step::Quarantine(_) => {
+                    let lasts = if self.protections.quarantine() { self.quarantine } else { Duration::ZERO };
+                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts }
+                }
+                Step::Join(_) => Mark::Join,
+                Step::Wait => match self.admission(driver, node, standing, seen, now) {
+                    Some(floor) => Mark::Admit { floor },
+                    None => continue,
+                },
+            };
+            requests.push((node, MarkRequest::new(charter, mark)));
+        }
+        for error in driver.mark(requests, patience).await {
+            tracing::debug!(%error, "a node's marker was not changed");
+        }
+        odd
+    }
+
+    /// Where the counters of a node begin whose quarantine is over; `None` if it is not, or too little is known.
+    fn admission(
+        &self,
+        driver: &Driver,
+        node: usize,
+        standing: Standing,
+        seen: &[Seen],
+        now: Instant,
+    ) -> Option<u64> {
+        if !self.is_ripe(standing, driver.nodes()[node].clock(), now) {
+            return None;
+        }
+        let state = self.state();
+        if self.protections.clock_guard() && state.clocks.trust(node, now) != Trust::Trusted {
+            return None;
+        }
+        let floor = restart::floor(node, seen, self.quorum, self.protections.fence_floor())?;
+        Some(floor.max(state.nodes.get(node).map_or(0, |known| known.floor)))
+    }
+
+    /// Notes how a node stands, and says it once.
+    fn note(&self, node: usize, address: &str, standing: Standing, step: Step) {
+        let mut state = self.state();
+        let Some(known) = state.nodes.get_mut(node) else { return };
+        if standing == Standing::Unknown {
+            return;
+        }
+        known.misfit = if let Step::Foreign(misfit) = step { Some(misfit) } else { None };
+        let say = match (step, standing) {
+            (Step::Foreign(misfit), _) => Said::Foreign(misfit),
+            (_, Standing::Marked(marker)) if marker.floor.is_none() => Said::Quarantined(marker.incarnation),
+            (_, Standing::Marked(marker)) => Said::Admitted(marker.incarnation),
+            _ => return,
+        };
+        let before = known.said.replace(say);
+        drop(state);
+        if before == Some(say) {
+            return;
+        }
+        match say {
+            Said::Foreign(misfit) => tracing::error!(node = address, %misfit, "the node cannot be used"),
+            Said::Quarantined(_) => {
+                tracing::warn!(node = address, lasts = ?self.quarantine, "the node's memory is new: quarantined");
+            }
+            // A node that was found in good order is not worth a line.
+            Said::Admitted(_) if before.is_none() => {}
+            Said::Admitted(_) => tracing::info!(node = address, "the node's quarantine is over"),
+        }
+    }
+
+    /// The nodes that cannot be used by this client, and why.
+    pub(crate) fn misfits(&self, driver: &Driver) -> Vec<NodeError> {
+        let state = self.state();
+        let nodes = driver.nodes().iter().zip(&state.nodes);
+        nodes
+            .filter_map(|(node, known)| {
+                let detail = known.misfit?.to_string();
+                Some(NodeError::without_effect(&node.address().into(), NodeErrorKind::Foreign, detail))
+            })
+            .collect()
+    }
+
+    /// Admits every node at once, in a fleet of its own: the operator says that nobody holds a lock.
+    pub(crate) async fn init(&self, driver: &Driver, patience: Duration) -> Vec<NodeError> {
+        let known = driver.survey(0..self.quorum.nodes(), patience).await;
+        let floor = known.iter().filter_map(|(_, identity)| identity.ceiling).max().unwrap_or(0);
+        let guarded = |node: &usize| driver.nodes()[*node].standing() != Standing::Unguarded;
+        let requests = (0..self.quorum.nodes()).filter(guarded).map(|node| {
+            let mark = Mark::Init { incarnation: new_incarnation(driver), floor };
+            (node, MarkRequest::new(self.wanted, mark))
+        });
+        driver.mark(requests.collect::<Vec<_>>(), patience).await
+    }
+}
+
+fn new_incarnation(driver: &Driver) -> Incarnation {
+    Incarnation::new(jitter(&*driver.env))
+}
+
+/// A difference between clocks in microseconds, for people.
+struct Shift(i64);
+
+impl std::fmt::Display for Shift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let duration = Duration::from_micros(self.0.unsigned_abs());
+        write!(f, "{duration:.1?} {}", if self.0 < 0 { "short" } else { "ahead" })
+    }
+}

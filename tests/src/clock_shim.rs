@@ -1,0 +1,23 @@
+//! The library that gives a server a wall clock of its own; `build.rs` has compiled it.
+
+use std::path::Path;
+
+/// The file to hand to [`RedisOptions::clock_shim`](redlock::testing::servers::RedisOptions::clock_shim).
+///
+/// # Panics
+/// On a platform that has no such library, or if the build's directory has been removed since.
+#[track_caller]
+pub fn clock_shim() -> &'static Path {
+    let built: Option<&str> = option_env!("REDLOCK_CLOCK_SHIM");
+    let Some(file) = built.map(Path::new) else {
+        panic!(
+            "servers whose clock can be set exist on Linux alone: there is no clock shim for this platform"
+        );
+    };
+    assert!(
+        file.is_file(),
+        "{} is gone; build the tests again (`cargo clean -p redlock-tests`)",
+        file.display()
+    );
+    file
+}
