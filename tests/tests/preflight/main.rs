@@ -19,7 +19,11 @@ use redlock::{BuildError, Locks, LocksBuilder};
 
 /// Locks on these servers, with patience: a machine that is busy with other tests is slow.
 fn builder(urls: impl IntoIterator<Item = String>) -> LocksBuilder {
-    Locks::builder().nodes(urls).ttl(Duration::from_secs(60)).node_timeout(Duration::from_secs(20))
+    Locks::builder()
+        .restart_guard(false)
+        .nodes(urls)
+        .ttl(Duration::from_secs(60))
+        .node_timeout(Duration::from_secs(20))
 }
 
 /// Servers on which preflight finds nothing wrong.

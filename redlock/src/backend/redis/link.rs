@@ -294,6 +294,14 @@ pub(super) async fn load(connection: &Arc<Connection>, text: String) -> Result<S
     hash.map(Str::from).ok_or_else(|| not_redis("its answer to SCRIPT LOAD is no hash"))
 }
 
+/// Reads the server's clock; a failure is told by whatever comes next.
+pub(super) async fn read_clock(shared: &Shared, connection: &Arc<Connection>) {
+    let sent = shared.env.now();
+    if let Ok(frame) = command(connection, "TIME", vec![]).await {
+        reply::time(&frame).into_iter().for_each(|micros| shared.sample(micros, sent));
+    }
+}
+
 /// Reads the server's marker, behind the look at the server: what was written since is found by the scripts.
 async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server) -> Result<Memory, Failure> {
     if !shared.config.restart_guard {
