@@ -57,8 +57,8 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) connection: Arc<Connection>,
-    /// The host that was connected to.
-    pub(super) host: String,
+    /// How this one server was reached, whoever named it.
+    pub(super) config: RedisConfig,
     pub(super) server: Server,
     pub(super) hashes: Hashes,
     pub(super) memory: Memory,
@@ -283,8 +283,8 @@ async fn set_up(
     };
     let hashes = try_join_all(Script::ALL.map(load)).await?;
     let hashes = hashes.try_into().map_err(|_| not_redis("it has lost a script"))?;
-    let (connection, host) = (Arc::clone(connection), config.host.clone());
-    Ok(Session { connection, host, server, hashes: Hashes(hashes), memory })
+    let (connection, config) = (Arc::clone(connection), config.clone());
+    Ok(Session { connection, config, server, hashes: Hashes(hashes), memory })
 }
 
 /// Has the server keep a script; returns its hash.
