@@ -35,7 +35,10 @@ macro_rules! protections {
                 Some(all)
             }
 
-            $(pub(crate) const fn $name(&self) -> bool { self.$name })+
+            $(
+                #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "some are of Redis alone"))]
+                pub(crate) const fn $name(&self) -> bool { self.$name }
+            )+
         }
 
         #[cfg(not(feature = "testing"))]
