@@ -353,7 +353,8 @@ impl Inspection {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Identifies the process behind the address (a Redis `run_id`): two nodes with one value are one server.
+    /// Identifies the process behind the address (a Redis `run_id`): two nodes with one value are one server. A node that
+    /// is several processes, such as a Cluster, joins theirs by `+`.
     pub instance: Option<String>,
     /// The store's version, as it states it.
     pub version: Option<String>,

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 
 use super::connection::{self, Connection, Outcome};
 use super::failure::{Failure, closed_early};
-use super::link::{self, Running, Shared};
+use super::link::{self, Link, Running, Shared};
 use crate::env::jitter;
 use crate::id::Instant;
 use crate::node::watchers::Watchers;
@@ -171,16 +171,22 @@ impl Hub {
     /// Connects, and tells of changes until the connection ends: why, or `None` when nobody has waited for a while.
     async fn live(&self) -> Option<Failure> {
         let shared = &*self.shared;
-        let client = connection::client(&shared.config, shared.tls.clone(), RespVersion::RESP3);
+        // Where the other connection has found the server.
+        let config = match &*shared.link.borrow() {
+            Link::Up(session) => session.config.clone(),
+            Link::Down(failure) => return Some(failure.clone()),
+            Link::Starting => return Some(closed_early("the first attempt is under way")),
+        };
+        let client = connection::client(&config, shared.tls.clone(), RespVersion::RESP3);
         let told = client.invalidation_rx();
         let connection = Connection::new(client, Arc::clone(&shared.env));
-        let mut running = Running { task: None, connection: Arc::clone(&connection) };
+        let mut running = Running::new(&connection);
         let opened = async {
-            link::connect(shared, connection.client(), &mut running.task).await?;
+            link::connect(&config, connection.client(), &mut running.task).await?;
             link::select_database(shared, &connection).await?;
             link::command(&connection, "CLIENT", vec!["TRACKING".into(), "ON".into()]).await
         };
-        let ended = match link::in_time(shared, opened).await {
+        let ended = match link::in_time(&config, &*shared.env, opened).await {
             Ok(_) => {
                 self.line.send_replace(Line::Up(Arc::clone(&connection)));
                 self.listen(&mut running, told).await
