@@ -323,8 +323,11 @@ impl LocksBuilder {
     }
 
     #[cfg_attr(
-        not(any(feature = "redis", feature = "memory")),
-        expect(unused_variables, reason = "nodes that are ready need no environment")
+        not(feature = "redis"),
+        expect(
+            unused_variables,
+            reason = "nodes in memory have no settings, and those that are ready no environment"
+        )
     )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
@@ -381,9 +384,6 @@ impl LocksBuilder {
         }
         if quorum.blocked_by(failed.len()) && !self.start_without_quorum {
             return Err(BuildError::NoQuorum { quorum, nodes: failed });
-        }
-        for error in failed {
-            tracing::warn!(%error, "a node is not reachable yet; it is tried again in the background");
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
 use reply::{Answer, Nonsense};
-use scripts::{Guard, Script};
+use scripts::Script;
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
@@ -41,6 +41,7 @@ use crate::node::{
     NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 use crate::protections::Protections;
+use crate::telemetry;
 
 /// One Redis master as a node.
 ///
@@ -69,7 +70,7 @@ impl RedisNode {
     ) -> Result<Arc<Self>, RedisConfigError> {
         config.validate()?;
         let tls = load_tls(&config)?;
-        let address = config.address().into();
+        let address: Arc<str> = config.address().into();
         let shared = Arc::new(Shared {
             config,
             tls,
@@ -78,6 +79,7 @@ impl RedisNode {
             clock: Mutex::new(NodeClock::default()),
             judged: Mutex::new(Instant::from_nanos(0)),
             link: watch::Sender::new(Link::Starting),
+            telemetry: telemetry::Link::new(&address),
         });
         let (stop, stopped) = oneshot::channel();
         shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));
@@ -332,7 +334,7 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
-        .map(|script| script.render("yardstick", Guard::Off, &Protections::default()))
+        .map(|script| script.render("yardstick", scripts::Guard::Off, &Protections::default()))
 }
 
 #[cfg(feature = "tls")]
