@@ -1,9 +1,16 @@
 //! A change of state is said once, however many attempts it takes; what is counted is what has happened.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::testing::servers::RedisFleet;
+use redlock::backend::redis::{RedisConfig, RedisNode};
+use redlock::node::{Effect, Node, NodeErrorKind};
+use redlock::testing::faulty::{Fault, FaultyNode, Op};
+use redlock::testing::real_env;
+use redlock::testing::servers::{ClockStep, RedisFleet, RedisServer};
+use redlock::{Locks, Protections};
+use redlock_tests::clock_shim;
 use redlock_tests::support::{self, eventually};
 
 use crate::recorder::Recorder;
@@ -38,6 +45,35 @@ fn a_foreign_node_is_said_once_for_each_reason_however_often_it_is_asked() {
 #[test]
 fn a_jump_of_a_nodes_clock_is_said_once_and_counted_once() {
     scenarios::the_clock_of_a_node_jumps(&Stage::new());
+}
+
+#[test]
+fn a_jump_of_a_nodes_clock_is_said_once_however_often_its_marker_cannot_be_changed() {
+    let stage = Stage::new();
+    let options = RedisServer::options().clock_shim(clock_shim());
+    let fleet = RedisFleet::start_with(3, &options).unwrap();
+    let env = real_env().unwrap();
+    let nodes: Vec<Arc<FaultyNode>> = fleet
+        .urls()
+        .iter()
+        .map(|url| {
+            let config = RedisConfig::from_url(url).unwrap().restart_guard(true);
+            let node = RedisNode::start(config, Arc::clone(&env), Protections::default()).unwrap();
+            FaultyNode::new(node, Arc::clone(&env))
+        })
+        .collect();
+    let builder = Locks::builder().ttl(scenarios::MAX_TTL).max_ttl(scenarios::MAX_TTL);
+    let builder = nodes.iter().fold(builder, |builder, node| builder.node(Arc::clone(node) as Arc<dyn Node>));
+    let _locks = stage.init(builder);
+    let looks = || nodes[0].log().iter().filter(|event| event.op == Op::Probe).count();
+    let node = nodes[0].address();
+    nodes[0].set_for(Op::Mark, Fault::fail(NodeErrorKind::Denied, Effect::None));
+    fleet.server(0).step_clock(ClockStep::Forward(Duration::from_secs(60))).unwrap();
+    eventually("it is said", || stage.said("clock of node has moved", "node", node) > 0);
+    let before = looks();
+    eventually("it was looked at again and again", || looks() >= before + 5);
+    stage.only("clock of node has moved", "node", node);
+    assert_eq!(stage.recorder.value("redlock_clock_jumps_total", &[]), 1.0);
 }
 
 #[test]
