@@ -349,7 +349,7 @@ impl LocksBuilder {
         not(feature = "redis"),
         expect(
             unused_variables,
-            reason = "nodes that are ready need no environment, those in memory no settings"
+            reason = "nodes in memory have no settings, and those that are ready no environment"
         )
     )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
@@ -410,9 +410,6 @@ impl LocksBuilder {
         if quorum.blocked_by(failed.len()) && !self.start_without_quorum {
             return Err(BuildError::NoQuorum { quorum, nodes: failed });
         }
-        for error in failed {
-            tracing::warn!(%error, "a node is not reachable yet; it is tried again in the background");
-        }
         Ok(())
     }
 }
@@ -429,10 +426,7 @@ impl fmt::Debug for LocksBuilder {
 fn guarded(config: RedisConfig, settings: &Settings) -> RedisConfig {
     if config.is_cluster() {
         if settings.restart_guard {
-            tracing::warn!(
-                node = config.address(),
-                "a Redis Cluster keeps no marker: the restart guard does not cover it"
-            );
+            crate::telemetry::events::cluster_unguarded(&config.address());
         }
         return config;
     }

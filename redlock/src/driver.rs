@@ -27,6 +27,7 @@ use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::{Node, NodeError, Reply};
 use crate::protections::Protections;
 use crate::quorum::{Claim, DriftFactor, Quorum};
+use crate::telemetry::Meters;
 
 pub(crate) use acquire::{Attempt, Held, RoundFailure};
 use adoption::Adoption;
@@ -46,6 +47,7 @@ pub(crate) struct Driver {
     addresses: Vec<Arc<str>>,
     /// The guard over the nodes, where there is one.
     pub(crate) fleet: Option<Arc<Fleet>>,
+    pub(crate) meters: Meters,
     background: Arc<Background>,
     adoption: Arc<Adoption>,
 }
@@ -59,10 +61,26 @@ impl Driver {
         protections: Protections,
         fleet: Option<Arc<Fleet>>,
     ) -> Arc<Self> {
-        let addresses = nodes.iter().map(|node| node.address().into()).collect();
+        let addresses: Vec<Arc<str>> = nodes.iter().map(|node| node.address().into()).collect();
+        let meters = Meters::new(&addresses);
         let adoption = Adoption::start(&env);
-        let background = Arc::default();
-        Arc::new(Self { env, quorum, drift, protections, nodes, addresses, fleet, background, adoption })
+        let background = Arc::new(Background {
+            running: AtomicUsize::new(0),
+            ended: Notify::new(),
+            meters: meters.clone(),
+        });
+        Arc::new(Self {
+            env,
+            quorum,
+            drift,
+            protections,
+            nodes,
+            addresses,
+            fleet,
+            meters,
+            background,
+            adoption,
+        })
     }
 
     pub(crate) fn nodes(&self) -> &[Arc<dyn Node>] {
@@ -126,13 +144,15 @@ impl Driver {
 
     /// What a node's answer counts for.
     fn weigh(&self, node: usize, answer: Result<Reply, NodeError>) -> Result<Reply, NodeError> {
-        match &self.fleet {
+        let answer = match &self.fleet {
             None => answer,
             Some(fleet) => {
                 let reading = self.nodes[node].clock();
                 fleet.weigh(node, &self.addresses[node], reading, self.env.now(), answer)
             }
-        }
+        };
+        self.meters.voted(node, &answer);
+        answer
     }
 
     /// What each node said, for an error.
@@ -148,10 +168,11 @@ impl Drop for Driver {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Background {
     running: AtomicUsize,
     ended: Notify,
+    meters: Meters,
 }
 
 /// Counts as one running task until it is dropped.
@@ -160,12 +181,14 @@ struct Running(Arc<Background>);
 impl Running {
     fn new(background: &Arc<Background>) -> Self {
         background.running.fetch_add(1, Ordering::SeqCst);
+        background.meters.unsettled();
         Self(Arc::clone(background))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.0.meters.settled();
         if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.ended.notify_waiters();
         }

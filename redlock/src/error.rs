@@ -51,7 +51,7 @@ impl fmt::Display for NodeReport {
 }
 
 /// The votes of all nodes, one after the other, as people read them.
-struct Nodes<'a>(&'a [NodeReport]);
+pub(crate) struct Nodes<'a>(pub(crate) &'a [NodeReport]);
 
 impl fmt::Display for Nodes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

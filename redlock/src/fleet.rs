@@ -19,6 +19,7 @@ use crate::protections::Protections;
 use crate::quorum::restart::{self, Misfit, Seen, Step};
 use crate::quorum::{Clocks, Culprit, DriftFactor, Moved, Quorum, Trust};
 use crate::renewal::Renewal;
+use crate::telemetry::events;
 
 /// No counter is further ahead of its node's time than this, unless the node has noted it, in microseconds.
 const SECOND: u64 = 1_000_000;
@@ -52,6 +53,8 @@ struct Known {
     floor: u64,
     /// What was said about it last, so that it is said once.
     said: Option<Said>,
+    /// When the jump of its clock that was said last was noticed.
+    moved: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,9 +237,8 @@ impl Fleet {
             Culprit::None => return false,
             Culprit::Undecided => return true,
             Culprit::Own => {
-                tracing::error!(
-                    "the clocks of a quorum of nodes have moved against ours; all locks are given up"
-                );
+                events::own_clock_moved();
+                driver.meters.own_clock_moved();
                 let is_on = self.protections.own_clock();
                 self.state().clocks.forget_all(if is_on { now } else { Instant::from_nanos(0) });
                 if is_on {
@@ -248,12 +250,7 @@ impl Fleet {
         };
         let mut requests = Vec::new();
         for &(node, moved) in &moved {
-            let address = driver.nodes()[node].address();
-            tracing::warn!(
-                node = address,
-                "the node's clock has moved and is {} of what it was",
-                Shift(moved.by)
-            );
+            self.note_clock(driver, node, moved);
             if let Standing::Marked(marker) = seen[node].standing
                 && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
             {
@@ -302,7 +299,7 @@ impl Fleet {
         for (node, known) in driver.nodes().iter().enumerate() {
             let standing = seen[node].standing;
             let step = restart::step(standing, charter);
-            self.note(node, known.address(), standing, step);
+            self.note(driver, node, known.address(), standing, step);
             odd |= step != Step::Rest;
             let mark = match step {
                 Step::Rest | Step::Foreign(_) => continue,
@@ -319,7 +316,7 @@ impl Fleet {
             requests.push((node, MarkRequest::new(charter, mark)));
         }
         for error in driver.mark(requests, patience).await {
-            tracing::debug!(%error, "a node's marker was not changed");
+            events::marker_not_changed(&error);
         }
         odd
     }
@@ -344,8 +341,20 @@ impl Fleet {
         Some(floor.max(state.nodes.get(node).map_or(0, |known| known.floor)))
     }
 
+    /// Says once that a node's clock has moved, however often it takes until that is dealt with.
+    fn note_clock(&self, driver: &Driver, node: usize, moved: Moved) {
+        let mut state = self.state();
+        let Some(known) = state.nodes.get_mut(node) else { return };
+        let is_new = known.moved.replace(moved.at) != Some(moved.at);
+        drop(state);
+        if is_new {
+            driver.meters.clock_moved(node);
+            events::node_clock_moved(driver.nodes()[node].address(), Shift(moved.by));
+        }
+    }
+
     /// Notes how a node stands, and says it once.
-    fn note(&self, node: usize, address: &str, standing: Standing, step: Step) {
+    fn note(&self, driver: &Driver, node: usize, address: &str, standing: Standing, step: Step) {
         let mut state = self.state();
         let Some(known) = state.nodes.get_mut(node) else { return };
         if standing == Standing::Unknown {
@@ -364,13 +373,17 @@ impl Fleet {
             return;
         }
         match say {
-            Said::Foreign(misfit) => tracing::error!(node = address, %misfit, "the node cannot be used"),
+            Said::Foreign(misfit) => events::node_foreign(address, misfit),
             Said::Quarantined(_) => {
-                tracing::warn!(node = address, lasts = ?self.quarantine, "the node's memory is new: quarantined");
+                driver.meters.quarantined(node);
+                events::node_quarantined(address, self.quarantine);
             }
             // A node that was found in good order is not worth a line.
             Said::Admitted(_) if before.is_none() => {}
-            Said::Admitted(_) => tracing::info!(node = address, "the node's quarantine is over"),
+            Said::Admitted(_) => {
+                driver.meters.admitted(node);
+                events::node_admitted(address);
+            }
         }
     }
 

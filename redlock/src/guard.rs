@@ -10,6 +10,7 @@ use crate::error::{ExtendError, LostReason, ReleaseError};
 use crate::id::{FencingToken, Instant, LockName, Ttl};
 use crate::lease::{Lease, LockState};
 use crate::locks::Core;
+use crate::telemetry::events;
 
 /// A view of a lock that was acquired. Cloning it is cheap; it neither renews nor releases: the [`LockGuard`] does.
 #[derive(Clone)]
@@ -166,12 +167,20 @@ impl LockGuard {
         let owned = Arc::clone(self.lease.owned());
         let result = self.core.driver.release(&owned).await;
         let name = owned.name.clone();
-        match (lost, result) {
+        let result = match (lost, result) {
             (Some(reason), _) => Err(ReleaseError::NotHeld { name, reason: Some(reason) }),
             (None, ReleaseResult::Released) => Ok(()),
-            (None, ReleaseResult::NotHeld) => Err(ReleaseError::NotHeld { name, reason: None }),
-            (None, ReleaseResult::Unconfirmed(nodes)) => Err(ReleaseError::Unconfirmed { name, nodes }),
-        }
+            (None, ReleaseResult::NotHeld) => {
+                events::lock_not_held(&name);
+                Err(ReleaseError::NotHeld { name, reason: None })
+            }
+            (None, ReleaseResult::Unconfirmed(nodes)) => {
+                events::release_unconfirmed(&name, &nodes);
+                Err(ReleaseError::Unconfirmed { name, nodes })
+            }
+        };
+        self.core.driver.meters.released(&result);
+        result
     }
 
     /// Ends renewal and the hold; says how it was lost, if it was.

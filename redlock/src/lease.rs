@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::driver::{Driver, Extension, Held, Owned};
-use crate::error::{ExtendError, LostReason};
+use crate::error::{ExtendError, LostReason, NodeReport};
 use crate::id::{FencingToken, Instant, Ttl};
 use crate::node::Raise;
+use crate::telemetry::events;
 
 /// A loss by expiry is reported this much before the validity ends: a timer never fires early, and the holder must
 /// hear of it no later than `valid_until`.
@@ -68,6 +69,7 @@ impl Lease {
         renew_limit: Option<Duration>,
     ) -> Arc<Self> {
         let Held { owned, valid_until, token } = held;
+        driver.meters.held();
         let acquired_at = driver.env.now();
         let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
         let status = Mutex::new(Status { valid_until, failing: false, ended: None });
@@ -132,14 +134,23 @@ impl Lease {
             LockState::Held | LockState::Suspect { .. } => {}
         }
         let fence = self.token.zip(self.fencing).map(|(token, retention)| Raise::new(token.get(), retention));
-        match self.driver.extend(&self.owned, self.ttl, self.valid_until(), fence).await {
+        let (env, meters) = (&*self.driver.env, &self.driver.meters);
+        let began = meters.now(env);
+        let extension = self.driver.extend(&self.owned, self.ttl, self.valid_until(), fence).await;
+        let result = self.take_in(extension);
+        meters.extended(began, env, &result);
+        result
+    }
+
+    fn take_in(&self, extension: Extension) -> Result<Instant, ExtendError> {
+        match extension {
             Extension::Extended { valid_until } => self.prolong(valid_until),
             Extension::Lost(reason) => {
                 self.lose(reason);
                 Err(self.ended_error().unwrap_or(ExtendError::Lost(reason)))
             }
             Extension::Failed(nodes) => {
-                self.fail();
+                self.fail(&nodes);
                 Err(self
                     .ended_error()
                     .unwrap_or(ExtendError::Failed { name: self.owned.name.clone(), nodes }))
@@ -154,9 +165,12 @@ impl Lease {
             && (self.now() < status.valid_until || !self.driver.protections.extend_in_time())
         {
             status.valid_until = status.valid_until.max(valid_until);
-            status.failing = false;
+            let healed = std::mem::take(&mut status.failing);
             let valid_until = status.valid_until;
             drop(status);
+            if healed {
+                events::lock_healthy(&self.owned.name);
+            }
             self.changed.notify_waiters();
             return Ok(valid_until);
         }
@@ -172,21 +186,24 @@ impl Lease {
         }
     }
 
-    fn fail(&self) {
+    fn fail(&self, nodes: &[NodeReport]) {
         let mut status = self.status();
         let first = !status.failing && status.ended.is_none();
         status.failing = true;
+        let remaining = status.valid_until.saturating_since(self.now());
         drop(status);
         if first {
-            tracing::warn!(lock = %self.owned.name, "renewal fails; the lock is held until its validity ends");
+            events::lock_suspect(&self.owned.name, remaining, nodes);
             self.changed.notify_waiters();
+        } else {
+            events::renewal_attempt_failed(&self.owned.name, nodes);
         }
     }
 
     /// Ends it as lost, unless it has ended already; what is left on nodes is released.
     pub(crate) fn lose(&self, reason: LostReason) {
         if self.end(Ended::Lost(reason)) {
-            tracing::warn!(lock = %self.owned.name, %reason, "lock lost");
+            events::lock_lost(&self.owned.name, reason);
             self.driver.release_in_background(&self.owned, || ());
         }
     }
@@ -224,6 +241,8 @@ impl Lease {
         status.ended.get_or_insert(how);
         drop(status);
         if first {
+            let lost = if let Ended::Lost(reason) = how { Some(reason) } else { None };
+            self.driver.meters.ended(lost, || self.now().saturating_since(self.acquired_at));
             self.changed.notify_waiters();
         }
         first

@@ -127,7 +127,16 @@
 //! | `tls` | | TLS and mutual TLS towards Redis (`rediss://`) |
 //! | `memory` | | a node in this process: [`LocksBuilder`]`::memory`, `backend::memory` |
 //! | `config` | | configuration from a TOML file or the environment: the module `config`, [`Locks`]`::from_toml` |
+//! | `metrics` | | counters, gauges and histograms through the `metrics` facade, see [Observability](#observability) |
 //! | `testing` | | real servers, faults and a virtual clock for tests; never for production |
+//!
+//! # Observability
+//! The library reports what happens by events and spans of [`tracing`](https://docs.rs/tracing), under targets that begin with
+//! `redlock::`: events at INFO and above when a state changes (a node is down, a lock is lost), once and not for every
+//! attempt; a DEBUG span for every acquisition. With feature `metrics` it counts and measures through the
+//! [`metrics`](https://docs.rs/metrics) facade. A recorder must be installed **before** [`LocksBuilder::build`], which
+//! registers all metrics; one that is installed later is not told anything. Owner tokens, passwords and URLs never appear, and
+//! names of locks only in events and spans. `docs/operations.md` has the tables.
 //!
 //! # Platforms
 //! Linux; macOS with best effort. Elsewhere it does not compile: it needs a clock that counts the time a machine sleeps.
@@ -163,6 +172,7 @@ mod queue;
 mod quorum;
 mod renewal;
 mod settings;
+mod telemetry;
 
 pub use builder::{BuildError, LocksBuilder};
 pub use error::{AcquireError, ExtendError, LostReason, NodeReport, NodeVote, ReleaseError, RunError};

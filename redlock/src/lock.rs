@@ -13,6 +13,7 @@ use crate::lease::Lease;
 use crate::locks::Core;
 use crate::queue::Turn;
 use crate::quorum::{Backoff, Situation};
+use crate::telemetry::{Acquisition, Outcome};
 
 /// A lock, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire) or [`run`](Lock::run) it.
 ///
@@ -88,7 +89,7 @@ impl Lock {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
         let give_up_at = self.wait_limit.map(|limit| started.saturating_add(limit));
-        let mut tries = Tries::new(self, name.clone(), ttl, give_up_at);
+        let mut tries = Tries::new(self, name.clone(), ttl, started, give_up_at);
 
         let turn = match (self.max_retries, give_up_at) {
             // Who has counted attempts does not wait in line for others who have not.
@@ -97,7 +98,7 @@ impl Lock {
             (None, Some(at)) => {
                 match before(&*self.core.driver.env, at, self.core.queue.enter(&name)).await {
                     Some(turn) => Some(turn),
-                    None => return Err(tries.never_first(started)),
+                    None => return Err(tries.never_first()),
                 }
             }
         };
@@ -112,7 +113,7 @@ impl Lock {
                 failure = earlier.take().unwrap_or(failure);
             }
             if !tries.pause(turn.as_ref(), failure.situation).await {
-                return Err(tries.error(started, failure));
+                return Err(tries.error(failure));
             }
             earlier = Some(failure);
         }
@@ -130,11 +131,14 @@ impl Lock {
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>, AcquireError> {
         let (name, ttl) = self.checked()?;
         let started = self.core.driver.env.now();
-        let mut tries = Tries::new(self, name, ttl, None);
+        let mut tries = Tries::new(self, name, ttl, started, None);
         match tries.once().await? {
             Ok(guard) => Ok(Some(guard)),
-            Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(started, failure)),
-            Err(_) => Ok(None),
+            Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(failure)),
+            Err(_) => {
+                tries.watch.end(Outcome::Busy);
+                Ok(None)
+            }
         }
     }
 
@@ -167,9 +171,7 @@ impl Lock {
                     return Err(RunError::Lost(reason));
                 }
                 // It was valid when the work had ended; how many nodes confirm the release changes nothing about that.
-                if let Err(error) = guard.release().await {
-                    tracing::debug!(%error, "release after run");
-                }
+                let _ = guard.release().await;
                 Ok(value)
             }
         }
@@ -215,18 +217,22 @@ struct Tries<'a> {
     attempt: Attempt,
     backoff: Backoff,
     watching: Watching,
+    started: Instant,
     made: u32,
+    watch: Acquisition<'a>,
 }
 
 impl<'a> Tries<'a> {
-    fn new(lock: &'a Lock, name: LockName, ttl: Ttl, give_up_at: Option<Instant>) -> Self {
+    fn new(lock: &'a Lock, name: LockName, ttl: Ttl, started: Instant, give_up_at: Option<Instant>) -> Self {
+        let driver = &lock.core.driver;
+        let watch = Acquisition::begin(&driver.meters, &*driver.env, started, &name);
         let settings = &lock.core.settings;
         let node_timeout = settings.node_timeout(ttl);
         let fencing = settings.fencing;
         let attempt = Attempt { name, ttl, node_timeout, fencing, give_up_at, earlier_owner: None };
         let backoff = Backoff::new(settings.acquire_interval);
         let watching = Watching::new(&lock.core.driver, &attempt.name);
-        Self { lock, attempt, backoff, watching, made: 0 }
+        Self { lock, attempt, backoff, watching, started, made: 0, watch }
     }
 
     fn name(&self) -> &LockName {
@@ -237,16 +243,23 @@ impl<'a> Tries<'a> {
     async fn once(&mut self) -> Result<Result<LockGuard, RoundFailure>, AcquireError> {
         let core = &self.lock.core;
         if core.is_closed() {
+            self.watch.end(Outcome::Failed);
             return Err(AcquireError::ShutDown);
         }
         self.made = self.made.saturating_add(1);
-        let held = match core.driver.acquire(self.attempt.clone()).await? {
-            Ok(held) => held,
-            Err(failure) => {
+        self.watch.round();
+        let held = match core.driver.acquire(self.attempt.clone()).await {
+            Ok(Ok(held)) => held,
+            Ok(Err(failure)) => {
                 self.attempt.earlier_owner = Some(failure.owner);
                 return Ok(Err(failure));
             }
+            Err(error) => {
+                self.watch.end(Outcome::Failed);
+                return Err(error.into());
+            }
         };
+        self.watch.acquired(held.token);
         let driver = Arc::clone(&core.driver);
         let Attempt { ttl, fencing, .. } = self.attempt;
         let lease = Lease::new(driver, held, ttl, fencing, self.lock.renew_limit);
@@ -291,18 +304,29 @@ impl<'a> Tries<'a> {
     }
 
     /// Others of this process were first all the time; no node was asked.
-    fn never_first(&self, started: Instant) -> AcquireError {
-        let waited = self.lock.core.driver.env.now().saturating_since(started);
+    fn never_first(&mut self) -> AcquireError {
+        self.watch.end(Outcome::Busy);
+        let waited = self.waited();
         AcquireError::Busy { name: self.name().clone(), waited, attempts: self.made, nodes: Vec::new() }
     }
 
-    fn error(&self, started: Instant, failure: RoundFailure) -> AcquireError {
-        let waited = self.lock.core.driver.env.now().saturating_since(started);
+    fn error(&mut self, failure: RoundFailure) -> AcquireError {
+        let waited = self.waited();
         let (name, attempts, nodes) = (self.name().clone(), self.made, failure.nodes);
         match failure.situation {
-            Situation::Unreachable => AcquireError::Unavailable { name, waited, attempts, nodes },
-            Situation::Held { .. } | Situation::Split => AcquireError::Busy { name, waited, attempts, nodes },
+            Situation::Unreachable => {
+                self.watch.end(Outcome::Unavailable);
+                AcquireError::Unavailable { name, waited, attempts, nodes }
+            }
+            Situation::Held { .. } | Situation::Split => {
+                self.watch.end(Outcome::Busy);
+                AcquireError::Busy { name, waited, attempts, nodes }
+            }
         }
+    }
+
+    fn waited(&self) -> Duration {
+        self.lock.core.driver.env.now().saturating_since(self.started)
     }
 }
 

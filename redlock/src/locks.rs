@@ -17,6 +17,7 @@ use crate::queue::Queue;
 use crate::quorum::Quorum;
 use crate::renewal::Renewal;
 use crate::settings::Settings;
+use crate::telemetry::events;
 
 /// A set of nodes, and the locks on them. Cloning it is cheap; all clones share connections, renewal and queues.
 ///
@@ -86,6 +87,9 @@ impl Locks {
         let report =
             ShutdownReport { open_guards: core.renewal.len(), unsettled: core.driver.background_tasks() };
         core.renewal.freeze();
+        if report.open_guards > 0 || report.unsettled > 0 {
+            events::shutdown_incomplete(report.open_guards, report.unsettled);
+        }
         report
     }
 

@@ -193,8 +193,7 @@ async fn renew(driver: &Driver, lease: &Lease, frozen: bool) -> Option<Instant> 
     }
     match lease.extend().await {
         Ok(_) => Some(after_success(driver, lease)),
-        Err(ExtendError::Failed { nodes, .. }) => {
-            tracing::debug!(?nodes, "renewal failed");
+        Err(ExtendError::Failed { .. }) => {
             let retry = lease.ttl().get() / 12;
             let left = lease.lost_at().saturating_since(lease.now());
             let pause = jittered(driver, retry.max(SHORTEST_RETRY)).min(left);

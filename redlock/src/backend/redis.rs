@@ -50,6 +50,7 @@ use crate::node::{
     Standing, Watch,
 };
 use crate::protections::Protections;
+use crate::telemetry;
 
 /// One Redis master as a node.
 ///
@@ -99,7 +100,7 @@ impl RedisNode {
 
     /// Begins to connect, with a configuration that has been checked.
     fn launch(config: RedisConfig, tls: Tls, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
-        let address = config.address().into();
+        let address: Arc<str> = config.address().into();
         let shared = Arc::new(Shared {
             config,
             tls,
@@ -108,6 +109,7 @@ impl RedisNode {
             clock: Mutex::new(NodeClock::default()),
             judged: Mutex::new(Instant::from_nanos(0)),
             link: watch::Sender::new(Link::Starting),
+            telemetry: telemetry::Link::new(&address),
         });
         let (stop, stopped) = oneshot::channel();
         shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));

@@ -120,6 +120,9 @@ impl<'a> Extending<'a> {
             self.restoring.as_mut().map_or(Poll::Ready(None), |requests| requests.poll_next(context));
         if let Poll::Ready(Some(answered)) = restored {
             self.owned.note(&answered, self.deadline);
+            if matches!(answered.1, Ok(Reply::Granted(_))) {
+                self.driver.meters.restored(answered.0);
+            }
             if let Poll::Ready(Some(prolonged)) = prolonged {
                 self.prolonging.put_back(prolonged);
             }
@@ -139,6 +142,7 @@ impl Drop for Extending<'_> {
             return self.owned.claim().forget_awaited();
         }
         let owned = Arc::clone(self.owned);
-        self.driver.adopt(owned.see_through(requests, self.deadline));
+        let meters = self.driver.meters.clone();
+        self.driver.adopt(owned.see_through(requests, self.deadline, meters, true));
     }
 }

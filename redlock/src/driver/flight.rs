@@ -9,6 +9,7 @@ use super::{Answered, Driver, Owned, earlier};
 use crate::id::Instant;
 use crate::node::{AcquireRequest, Effect, Fence, NodeError, Raise, RaiseRequest, Reply};
 use crate::quorum::{Answer, Fencing};
+use crate::telemetry::Meters;
 
 /// Dropped, it releases everywhere; kept, its stragglers are adopted.
 pub(super) struct Flight<'a> {
@@ -75,7 +76,10 @@ impl<'a> Flight<'a> {
                 earlier(now.saturating_add(attempt.node_timeout).min(valid_until), attempt.give_up_at);
             let (name, owner) = (self.owned.name.clone(), self.owned.owner);
             let request = RaiseRequest::new(name, owner, attempt.ttl, valid_until, Raise::new(to, retention));
-            let raises = self.raises.get_or_insert_with(|| FanOut::new(&*driver.env, now, give_up));
+            let raises = self.raises.get_or_insert_with(|| {
+                driver.meters.raise_round();
+                FanOut::new(&*driver.env, now, give_up)
+            });
             raises.push(index, address, Arc::clone(node).raise(request));
         }
     }
@@ -107,7 +111,8 @@ impl<'a> Flight<'a> {
         let stragglers = self.requests.take().filter(|requests| !requests.is_empty());
         if let Some(requests) = stragglers.filter(|_| self.driver.protections.adopt_stragglers()) {
             let owned = Arc::clone(&self.owned);
-            self.driver.adopt(owned.see_through(requests, self.deadline));
+            let meters = self.driver.meters.clone();
+            self.driver.adopt(owned.see_through(requests, self.deadline, meters, false));
         }
         Arc::clone(&self.owned)
     }
@@ -127,7 +132,8 @@ impl Drop for Flight<'_> {
             return;
         }
         self.driver.spawn(async move {
-            let stragglers = Arc::clone(&owned).see_through(requests, deadline);
+            let meters = driver.meters.clone();
+            let stragglers = Arc::clone(&owned).see_through(requests, deadline, meters, false);
             futures::future::join(stragglers, driver.settle(&owned)).await;
         });
     }
@@ -150,9 +156,19 @@ impl Owned {
     }
 
     /// Waits for the requests that are still in flight, and notes how they end.
-    pub(super) async fn see_through(self: Arc<Self>, mut requests: FanOut<Reply>, deadline: Instant) {
+    pub(super) async fn see_through(
+        self: Arc<Self>,
+        mut requests: FanOut<Reply>,
+        deadline: Instant,
+        meters: Meters,
+        may_restore: bool,
+    ) {
         while let Some(answered) = requests.next().await {
             self.note(&answered, deadline);
+            meters.voted(answered.0, &answered.1);
+            if may_restore && matches!(answered.1, Ok(Reply::Granted(_))) {
+                meters.restored(answered.0);
+            }
         }
     }
 }

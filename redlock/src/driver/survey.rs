@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Driver;
 use super::fanout::FanOut;
 use crate::node::{Identity, MarkRequest, NodeError};
+use crate::telemetry::events;
 
 impl Driver {
     /// Asks these nodes who they are; those that do not answer in time, or fail, are missing.
@@ -23,7 +24,7 @@ impl Driver {
         while let Some((node, answer)) = requests.next().await {
             match answer {
                 Ok(identity) => known.push((node, identity)),
-                Err(error) => tracing::trace!(%error, "a node does not say who it is"),
+                Err(error) => events::node_said_nothing(&error),
             }
         }
         known

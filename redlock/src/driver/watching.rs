@@ -92,10 +92,8 @@ impl Watching {
 
 impl Node {
     fn poll(&mut self, context: &mut Context<'_>) {
-        let silent = |error: NodeError| {
-            tracing::trace!(%error, "a node does not tell when a lock becomes free");
-            Self::Silent
-        };
+        // Why it does not tell is said by the node itself.
+        let silent = |_: NodeError| Self::Silent;
         loop {
             *self = match self {
                 Self::Arming(arming) => match arming.as_mut().poll(context) {

@@ -132,10 +132,12 @@ impl Drop for Sleep {
 mod alarm {
     use std::io;
     use std::os::fd::OwnedFd;
+    use std::sync::Once;
 
     use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
     use crate::id::Instant;
+    use crate::telemetry::events;
 
     #[derive(Debug)]
     pub(super) struct Alarm(OwnedFd);
@@ -156,7 +158,8 @@ mod alarm {
             };
             let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
             if let Err(error) = rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &spec) {
-                tracing::error!(%error, "the timer cannot be set; leases are judged by the clock alone");
+                static SAID: Once = Once::new();
+                SAID.call_once(|| events::timer_failed(error));
             }
         }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Finding, FindingKind, Looked, Severity};
 use crate::quorum::Quorum;
+use crate::telemetry::events;
 
 /// What was found on the nodes. Its `Display` is made for a terminal: the worst first, one paragraph for what is the same on
 /// several nodes, what is good last. It contains no password and no control character.
@@ -50,7 +51,7 @@ impl Report {
         let warnings = self.of(Severity::Warning).filter(|found| is_set_up(&found.kind));
         for Paragraph { text, kind, nodes } in paragraphs(warnings) {
             let advice = kind.advice().unwrap_or_default();
-            tracing::warn!(nodes = join(&nodes), "preflight: {text} -> {advice}");
+            events::preflight_warning(&join(&nodes), &text.to_string(), &advice.to_string());
         }
     }
 

@@ -37,6 +37,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ("backends alone", "crate::backend::etcd", "use crate::*;"),
     ("driver", "crate::driver", "use crate::backend::redis::Redis;"),
     ("driver", "crate::driver::round", "fn f() { crate::config::load(); }"),
+    ("telemetry", "crate::telemetry::events", "use crate::driver::Driver;"),
+    ("telemetry", "crate::telemetry", "fn f(a: &crate::lease::Lease) {}"),
+    ("said in one place", "crate::lease", "fn f() { tracing::warn!(\"lost\"); }"),
+    ("said in one place", "crate::driver", "use tracing::debug;"),
+    ("said in one place", "crate::backend::redis", "fn f() { metrics::counter!(\"a\").increment(1); }"),
     ("several backends", "crate::lock", "use crate::backend::{memory::Memory, redis::Redis};"),
     (
         "several backends",
@@ -89,6 +94,8 @@ const KEEPS: &[(&str, &str)] = &[
     ("crate::builder", "use crate::backend::{memory::Memory, redis::Redis};"),
     ("crate::driver", "use tokio::sync::mpsc; async fn f() { env.spawn(g()); rand.await; }"),
     ("crate::env::real", "use std::time::Instant; fn f() { std::thread::spawn(g); tokio::time::sleep(a); }"),
+    ("crate::telemetry::events", "use tracing::warn; use super::target; use crate::error::LostReason;"),
+    ("crate::backend::redis", "use crate::telemetry; fn f(a: telemetry::Link) { a.metrics.up(); }"),
     ("crate::testing::servers", "fn f() { std::thread::sleep(a); }"),
     (
         "crate::election",

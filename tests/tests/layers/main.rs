@@ -48,7 +48,7 @@ const RULES: &[Rule] = &[
         name: "backends alone",
         what: "a backend stands alone",
         within: &["crate::backend::*"],
-        of_crate: Some(&["crate::node", "crate::id", "crate::env", "crate::protections"]),
+        of_crate: Some(&["crate::node", "crate::id", "crate::env", "crate::protections", "crate::telemetry"]),
         ..ANYTHING
     },
     Rule {
@@ -56,6 +56,21 @@ const RULES: &[Rule] = &[
         what: "the driver knows no backend",
         within: &["crate::driver"],
         never: &["crate::backend", "crate::config"],
+        ..ANYTHING
+    },
+    Rule {
+        name: "telemetry",
+        what: "telemetry knows values, not who handles them",
+        within: &["crate::telemetry"],
+        of_crate: Some(&["crate::node", "crate::id", "crate::env", "crate::error"]),
+        ..ANYTHING
+    },
+    Rule {
+        name: "said in one place",
+        what: "events, spans and metrics are worded in `telemetry` alone",
+        within: &["crate"],
+        except: &["crate::telemetry", "crate::testing"],
+        never: &["tracing", "metrics"],
         ..ANYTHING
     },
     Rule {

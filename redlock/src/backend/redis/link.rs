@@ -23,6 +23,7 @@ use crate::id::{Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
 use crate::node::clock::NodeClock;
 use crate::protections::Protections;
+use crate::telemetry;
 
 /// The longest pause before the first new attempt; it doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     /// When the server was asked last who it is.
     pub(super) judged: Mutex<Instant>,
     pub(super) link: watch::Sender<Link>,
+    pub(super) telemetry: telemetry::Link,
 }
 
 /// Whether a node can be used.
@@ -140,7 +142,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>
             Either::Left(_) => return,
             Either::Right((failure, _)) => failure,
         };
-        tracing::debug!(node = shared.config.address(), reason = failure.detail, "not connected");
+        shared.telemetry.failed(&failure.detail);
         shared.link.send_replace(Link::Down(failure));
         // A connection that has lived for a while was a good one.
         if shared.env.now().saturating_since(started) > LONGEST_PAUSE + shared.config.connect_timeout {
@@ -180,6 +182,7 @@ async fn live(shared: &Arc<Shared>) -> Failure {
     let mut failure = match in_time(&config, &*shared.env, opened).await {
         Ok(session) => {
             shared.link.send_replace(Link::Up(Arc::new(session)));
+            let _up = shared.telemetry.up();
             watch_over(shared, &config, &mut running).await
         }
         Err(failure) => failure,

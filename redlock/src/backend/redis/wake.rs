@@ -28,6 +28,7 @@ use crate::env::jitter;
 use crate::id::Instant;
 use crate::node::watchers::Watchers;
 use crate::node::{NodeError, NodeErrorKind, NodeFuture, Watch};
+use crate::telemetry;
 use look::{LOOK_EVERY, Look, Pace, Seen, look};
 
 /// Where notifications come in: so many looks at once, and then one in this time. Beyond it waiters look themselves.
@@ -153,7 +154,7 @@ impl Hub {
             }
         };
         if let Some(why) = failure {
-            tracing::debug!(node = self.shared.config.address(), reason = why.detail, "no wake-ups");
+            telemetry::events::wakeups_unavailable(&self.shared.config.address(), &why.detail);
             let env = &*self.shared.env;
             self.line.send_modify(|line| {
                 let failures = match line {

@@ -113,11 +113,7 @@ async fn look(shared: &Shared) -> bool {
             all_up
         }
         Err(failure) => {
-            tracing::debug!(
-                node = shared.config.address(),
-                reason = failure.detail,
-                "the slots are not known"
-            );
+            crate::telemetry::events::slots_unknown(&shared.config.address(), &failure.detail);
             // What was known stays: the masters themselves say what is wrong with it.
             shared.view.send_if_modified(|view| {
                 let knows_nothing = !matches!(view, View::Known(_));
