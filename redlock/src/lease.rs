@@ -42,6 +42,8 @@ pub(crate) struct Lease {
     fencing: Option<Duration>,
     /// No renewal is started after this point.
     renew_until: Option<Instant>,
+    /// [`Driver::own_moves`] when it was asked for.
+    own_moves: u64,
     status: Mutex<Status>,
     changed: Notify,
 }
@@ -67,12 +69,23 @@ impl Lease {
         fencing: Option<Duration>,
         renew_limit: Option<Duration>,
     ) -> Arc<Self> {
-        let Held { owned, valid_until, token } = held;
+        let Held { owned, valid_until, token, own_moves } = held;
         let acquired_at = driver.env.now();
         let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
         let status = Mutex::new(Status { valid_until, failing: false, ended: None });
         let changed = Notify::new();
-        Arc::new(Self { driver, owned, ttl, acquired_at, token, fencing, renew_until, status, changed })
+        Arc::new(Self {
+            driver,
+            owned,
+            ttl,
+            acquired_at,
+            token,
+            fencing,
+            renew_until,
+            own_moves,
+            status,
+            changed,
+        })
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -188,6 +201,13 @@ impl Lease {
         if self.end(Ended::Lost(reason)) {
             tracing::warn!(lock = %self.owned.name, %reason, "lock lost");
             self.driver.release_in_background(&self.owned, || ());
+        }
+    }
+
+    /// Ends it as lost if our clock was found wrong since it was asked for.
+    pub(crate) fn lose_if_clock_moved(&self) {
+        if self.driver.own_moves() != self.own_moves {
+            self.lose(LostReason::ClockMoved);
         }
     }
 

@@ -13,6 +13,8 @@ use super::Quorum;
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     lanes: Vec<Lane>,
+    /// Releases have begun.
+    closing: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -72,7 +74,7 @@ pub(crate) enum Answer {
 
 impl Claim {
     pub(crate) fn new(quorum: Quorum) -> Self {
-        Self { lanes: vec![Lane::default(); quorum.nodes()] }
+        Self { lanes: vec![Lane::default(); quorum.nodes()], closing: false }
     }
 
     /// An acquire is about to be sent. `keeps_for` is how long a node may keep the key, drift included.
@@ -125,6 +127,11 @@ impl Claim {
         }
     }
 
+    /// Whether releases have begun: nothing is to be given to this owner any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// The nodes that need a release now, each with what [`ReleaseRequest::unsettled`](crate::node::ReleaseRequest)
     /// must say; marks them as being released. Nodes whose acquire is still awaited are included only if
     /// `behind_awaited`: a release sent behind it finds its key in most cases.
@@ -133,6 +140,7 @@ impl Claim {
         now: Instant,
         behind_awaited: bool,
     ) -> Vec<(usize, Option<Instant>)> {
+        self.closing = true;
         let mut due = Vec::new();
         for (node, lane) in self.lanes.iter_mut().enumerate() {
             let owes = lane.ended.count() > 0 || (behind_awaited && lane.awaited > 0 && !lane.consumed);
