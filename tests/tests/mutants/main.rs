@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used)] // Clippy's allowance for tests does not reach their helpers.
 
 mod acquiring;
+mod clocks;
 mod fencing;
+mod forgetting;
 mod holding;
 mod releasing;
 mod world;
@@ -75,6 +77,42 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         fencing::token_forgotten_by_one_node_after_the_other,
     ),
     ("fence_once", "a request that arrives twice counts twice", fencing::counted_twice),
+    (
+        "marker_check",
+        "nodes that were told to forget grant what somebody holds, at once",
+        forgetting::granted_without_a_marker,
+    ),
+    (
+        "quarantine",
+        "nodes that have forgotten grant what somebody holds as soon as they have a new marker",
+        forgetting::granted_with_a_new_memory,
+    ),
+    (
+        "quarantine_from_marker",
+        "a server that has run for long and was told to forget has no quarantine",
+        forgetting::granted_by_an_old_process,
+    ),
+    (
+        "fence_floor",
+        "nodes that have forgotten their counters give the next holder a lower token",
+        fencing::token_forgotten_with_everything_else,
+    ),
+    ("restore", "a lock is lost as nodes forget one after the other", forgetting::eroded),
+    (
+        "restore_new_only",
+        "a holder whose keys were deleted believes in its lock after another has held it",
+        forgetting::believed_after_another_holder,
+    ),
+    (
+        "clock_guard",
+        "a node whose clock was set ahead grants what somebody holds",
+        clocks::granted_by_a_clock_that_was_set,
+    ),
+    (
+        "own_clock",
+        "a holder whose machine stood still, clock and all, believes in a lock that another holds",
+        clocks::believed_after_standing_still,
+    ),
 ];
 
 #[test]

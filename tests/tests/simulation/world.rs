@@ -72,6 +72,7 @@ struct Hold {
     name: usize,
     client: usize,
     asked: Instant,
+    acquired: Instant,
     held: Held,
 }
 
@@ -158,7 +159,7 @@ impl World {
         }
         let event = (self.sim.now().as_nanos(), client, name, held.fencing_token().map(FencingToken::get));
         self.ledger.record.lock().unwrap().note(event);
-        holds.push(Hold { name, client, asked, held });
+        holds.push(Hold { name, client, asked, acquired: self.sim.now(), held });
     }
 
     /// On how many nodes a name is held by anybody.
@@ -179,7 +180,7 @@ impl World {
     /// Locks whose holder's clock stood still until `until` must have been given up by now.
     pub(crate) fn must_have_given_up(&self, client: usize, until: Instant) {
         let holds = self.holds.lock().unwrap();
-        let own = holds.iter().filter(|hold| hold.client == client && hold.asked < until);
+        let own = holds.iter().filter(|hold| hold.client == client && hold.acquired < until);
         for hold in own {
             if hold.held.is_valid() {
                 self.outcome.lock().unwrap().kept_after_stop += 1;
