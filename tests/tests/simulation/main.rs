@@ -96,3 +96,31 @@ fn a_seed_repeats_itself() {
     }
     assert_ne!(run(5, Protections::default()).0.trace, run(9, Protections::default()).0.trace);
 }
+
+/// Safeguards that are missed within so many seeds, and what shows it.
+#[test]
+fn without_a_safeguard_the_simulation_finds_what_it_is_for() {
+    for (safeguard, is_bad) in [
+        ("release_owner_check", (|outcome| outcome.overlaps > 0) as fn(&Outcome) -> bool),
+        ("validity_check", |outcome| outcome.overlaps > 0),
+        ("stale_deadline", |outcome| outcome.leftovers > 0),
+        ("release_unknown", |outcome| outcome.leftovers > 0),
+        ("adopt_stragglers", |outcome| outcome.leftovers > 0),
+        ("fence_quorum", |outcome| outcome.repeats > 0),
+        ("marker_check", |outcome| outcome.early_grants > 0),
+        ("quarantine", |outcome| outcome.early_grants > 0),
+        ("quarantine_from_marker", |outcome| outcome.early_grants > 0),
+        ("fence_floor", |outcome| outcome.repeats > 0),
+        ("clock_guard", |outcome| outcome.overlaps > 0),
+        ("own_clock", |outcome| outcome.kept_after_stop > 0),
+    ] {
+        let protections = Protections::without(safeguard).unwrap();
+        if std::env::var("ONLY").is_ok_and(|o| o != safeguard) {
+            continue;
+        }
+        let found = (0..std::env::var("MAX").map_or(2_000, |m| m.parse().unwrap()))
+            .find(|&seed| is_bad(&run(seed, protections).0));
+        println!("{safeguard}: seed {found:?}");
+        assert!(found.is_some(), "{safeguard} is off and nothing happens");
+    }
+}

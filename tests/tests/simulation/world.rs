@@ -191,8 +191,9 @@ impl World {
         }
     }
 
-    /// A quorum of clocks jumps: whatever was asked for until now is forgiven, until it can be valid no longer.
+    /// A quorum of clocks jumps: whatever was asked for until now is forgiven, and quarantines that end too early.
     pub(crate) fn excuse(&self) {
+        *self.ledger.lost.lock().unwrap() = Default::default();
         *self.excused.lock().unwrap() = self.sim.now();
     }
 
