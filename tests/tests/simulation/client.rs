@@ -83,7 +83,7 @@ impl World {
             self.ledger.count("straggler adopted");
         }
         // Some hold on for long, so that nodes lose their memory meanwhile.
-        let longest = if self.below(4) == 0 { 3_000 } else { 500 };
+        let longest = if self.below(3) == 0 { 3_000 } else { 500 };
         sleep(self.millis(longest)).await;
         match self.below(4) {
             0 => drop(guard),

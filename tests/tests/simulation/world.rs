@@ -148,9 +148,11 @@ impl World {
         let overlaps = |other: &&Hold| {
             other.name == name && other.held.is_valid() && !self.is_excused(other.client, other.asked)
         };
+        if !excused {
+            outcome.overlaps += holds.iter().filter(overlaps).count();
+        }
         // Whoever was held up until its validity had ended is not a holder any more.
         if held.is_valid() && !excused {
-            outcome.overlaps += holds.iter().filter(overlaps).count();
             let token = held.fencing_token();
             assert!(token.is_some());
             let mut tokens = self.tokens.lock().unwrap();
