@@ -1,5 +1,8 @@
 //! Each clause of the contract of `Node`, on a clock that the test sets.
 
+#[cfg(feature = "testing")]
+mod guard;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
