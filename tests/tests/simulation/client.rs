@@ -64,7 +64,9 @@ impl World {
         let name = usize::from(self.below(4) == 0);
         let ttl = match self.plan {
             Plan::Leftovers => Duration::from_secs(60),
-            Plan::Memories | Plan::Clocks => Duration::from_millis(500 + self.below(500)),
+            // Shorter than many pauses.
+            Plan::Memories => Duration::from_millis(100 + self.below(700)),
+            Plan::Clocks => Duration::from_millis(500 + self.below(500)),
         };
         let wait = Duration::from_millis(10 + self.below(3_000));
         let lock = locks.lock(NAMES[name]).ttl(ttl).wait_at_most(wait);

@@ -29,7 +29,7 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         match seed % 4 {
             0 => Self::Leftovers,
             1 => Self::Memories,
