@@ -97,7 +97,7 @@ impl World {
         let clients = (0..4).map(client).collect();
         Arc::new(Self {
             plan,
-            init: plan == Plan::Leftovers || seed % 3 != 0,
+            init: plan == Plan::Leftovers || !seed.is_multiple_of(3),
             protections,
             nodes,
             ledger,
