@@ -121,8 +121,10 @@ impl Claim {
     /// Whether a node that has the memory `now` may be given the key if nobody has it: it never granted, or has lost its memory
     /// since. Otherwise it has lost the key alone, and the lock was lost there.
     pub(crate) fn may_restore(&self, node: usize, now: Option<Incarnation>) -> bool {
-        match self.lanes.get(node).and_then(|lane| lane.granted_in) {
-            None => true,
+        let Some(lane) = self.lanes.get(node) else { return false };
+        match lane.granted_in {
+            // One whose answer is still awaited may have voted, and lost the key since.
+            None => lane.awaited == 0,
             Some(then) => then.is_some() && now.is_some() && then != now,
         }
     }

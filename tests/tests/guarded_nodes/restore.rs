@@ -96,6 +96,18 @@ fn a_key_that_is_missing_from_a_memory_that_is_the_same_means_that_the_lock_was_
 }
 
 #[test]
+fn a_node_whose_vote_is_still_on_its_way_is_not_given_a_key_that_it_has_lost() {
+    let (world, client) = World::new(3);
+    client.links[2].next(Op::Acquire, Fault::delay(Duration::ZERO, millis(100)));
+    let guard = world.try_acquire(&client).unwrap().unwrap();
+    world.sim.advance(millis(10));
+    let request = ReleaseRequest::new(name(), client.owner(), None);
+    assert!(world.sim.block_on(Arc::clone(&world.nodes[2]).release(request)).unwrap().was_held);
+    world.sim.block_on(guard.extend()).unwrap();
+    assert_eq!(world.holders(), [0, 1]);
+}
+
+#[test]
 fn a_node_in_quarantine_gets_the_lock_back_of_which_it_still_grants_nobody_else() {
     let (world, client) = World::new(3);
     let other = world.client();

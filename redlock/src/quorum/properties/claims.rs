@@ -459,6 +459,14 @@ fn a_key_is_given_back_to_a_memory_that_never_had_it_and_to_no_other() {
 }
 
 #[test]
+fn a_node_whose_answer_is_awaited_may_have_voted() {
+    let (mut claim, deadline) = asked();
+    assert!(!claim.may_restore(0, None));
+    claim.answered(0, Answer::GivenUp { deadline });
+    assert!(claim.may_restore(0, None));
+}
+
+#[test]
 fn a_claim_is_closing_once_releases_have_begun() {
     let mut claim = one_node();
     assert!(!claim.is_closing());
