@@ -72,7 +72,7 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn nobody_holds_what_somebody_else_holds_and_nothing_is_left_behind() {
-    let seeds = seeds(100);
+    let seeds = seeds(80);
     let is_single = seeds.end - seeds.start == 1;
     let mut acquired = 0;
     let mut record = Record::default();
