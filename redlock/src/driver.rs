@@ -155,6 +155,11 @@ impl Driver {
         answer
     }
 
+    /// How many times our own clock was found wrong.
+    pub(crate) fn own_moves(&self) -> u64 {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.own_moves())
+    }
+
     /// What each node said, for an error.
     fn report(&self, votes: Vec<NodeVote>) -> Vec<NodeReport> {
         let nodes = self.addresses.iter().map(Arc::clone);

@@ -4,7 +4,7 @@
 //! What is to be done is decided by pure code (`quorum::restart`, `quorum::clocks`); here it is done, by one service in the
 //! background, which looks at the nodes now and then, and at once when a vote has shown something odd.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Fleet {
     /// A vote has shown something odd, or the guard is to end.
     wake: Notify,
     closed: AtomicBool,
+    /// How many times our own clock was found wrong.
+    own_moves: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -79,8 +81,13 @@ impl Fleet {
         let quarantine = whole.saturating_add(drift.allowance(max_ttl));
         let clocks = Clocks::new(quorum, quarantine, ttl, drift);
         let state = Mutex::new(State { clocks, nodes: vec![Known::default(); quorum.nodes()] });
-        let (wake, closed) = (Notify::new(), AtomicBool::new(false));
-        Self { quorum, protections, wanted, quarantine, state, wake, closed }
+        let (wake, closed, own_moves) = (Notify::new(), AtomicBool::new(false), AtomicU64::new(0));
+        Self { quorum, protections, wanted, quarantine, state, wake, closed, own_moves }
+    }
+
+    /// How many times our own clock was found wrong: what was begun before counts for nothing.
+    pub(crate) fn own_moves(&self) -> u64 {
+        self.own_moves.load(Ordering::SeqCst)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,6 +185,7 @@ impl Fleet {
     /// Looks at all nodes once, and does what is to be done. Returns whether something is odd, and so worth another look soon.
     pub(crate) async fn look(&self, driver: &Driver, renewal: Option<&Renewal>) -> bool {
         let nodes = 0..self.quorum.nodes();
+        let before: Vec<Standing> = driver.nodes().iter().map(|node| node.standing()).collect();
         let patience = Duration::from_millis(500).min(self.quarantine);
         let now = driver.env.now();
         let fresh = now.saturating_sub(self.quarantine / 10);
@@ -197,6 +205,10 @@ impl Fleet {
         }
         for node in nodes {
             seen[node].standing = driver.nodes()[node].standing();
+            if seen[node].standing != before[node] {
+                // What it said may be of another memory, or from before it was admitted.
+                seen[node].ceiling = None;
+            }
         }
         let clocks_are_odd = self.look_at_clocks(driver, renewal, &seen, patience).await;
         self.look_at_memories(driver, &seen, patience).await || clocks_are_odd
@@ -210,6 +222,14 @@ impl Fleet {
             }
             _ => false,
         }
+    }
+
+    /// Whether a quarantine lasts longer than any that is made: the node's clock was set back in it.
+    fn is_endless(&self, standing: Standing, reading: Option<ClockReading>, now: Instant) -> bool {
+        let (Standing::Marked(marker), Some(reading)) = (standing, reading) else { return false };
+        // Clients may set different shares aside for drift, up to half.
+        let longest = u64::try_from((2 * self.quarantine).as_micros()).unwrap_or(u64::MAX);
+        marker.until > reading.at(now).saturating_add(longest)
     }
 
     /// Finds out whose clock is wrong, if one has moved.
@@ -231,17 +251,25 @@ impl Fleet {
                     state.clocks.observe(node, reading.least, reading.most, reading.taken);
                 }
             }
-            state.clocks.culprit()
+            state.clocks.culprit(now)
         };
         let moved = match culprit {
             Culprit::None => return false,
             Culprit::Undecided => return true,
+            Culprit::Past(nodes) => {
+                let then = now.saturating_sub(self.quarantine);
+                let mut state = self.state();
+                nodes.into_iter().for_each(|node| state.clocks.forget(node, then));
+                return true;
+            }
             Culprit::Own => {
                 events::own_clock_moved();
                 driver.meters.own_clock_moved();
                 let is_on = self.protections.own_clock();
                 self.state().clocks.forget_all(if is_on { now } else { Instant::from_nanos(0) });
                 if is_on {
+                    // First, so that no acquisition under way slips through.
+                    self.own_moves.fetch_add(1, Ordering::SeqCst);
                     renewal.into_iter().for_each(|renewal| renewal.lose_all(LostReason::ClockMoved));
                 }
                 return true;
@@ -262,7 +290,13 @@ impl Fleet {
         let mut state = self.state();
         for (node, _) in moved {
             let address = driver.nodes()[node].address();
-            if !asked.contains(&node) || failed.iter().all(|error| *error.node != *address) {
+            // One that is away is dealt with when it comes back.
+            let is_done = if asked.contains(&node) {
+                failed.iter().all(|error| *error.node != *address)
+            } else {
+                seen[node].standing != Standing::Unknown
+            };
+            if is_done {
                 state.clocks.forget(node, now);
             }
         }
@@ -308,6 +342,9 @@ impl Fleet {
                     Mark::Quarantine { incarnation: new_incarnation(driver), lasts }
                 }
                 Step::Join(_) => Mark::Join,
+                Step::Wait if self.is_endless(standing, known.clock(), now) => {
+                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine }
+                }
                 Step::Wait => match self.admission(driver, node, standing, seen, now) {
                     Some(floor) => Mark::Admit { floor },
                     None => continue,

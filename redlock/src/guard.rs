@@ -136,6 +136,8 @@ pub struct LockGuard {
 impl LockGuard {
     pub(crate) fn new(core: Arc<Core>, lease: Arc<Lease>) -> Self {
         let renewal = core.renewal.add(&core.driver, &lease);
+        // Behind its place in the plan: whoever finds the clock wrong from now on finds it there.
+        lease.lose_if_clock_moved();
         Self { held: Held { lease }, core, renewal, armed: true }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Lease {
     fencing: Option<Duration>,
     /// No renewal is started after this point.
     renew_until: Option<Instant>,
+    /// [`Driver::own_moves`] when it was asked for.
+    own_moves: u64,
     status: Mutex<Status>,
     changed: Notify,
 }
@@ -68,13 +70,24 @@ impl Lease {
         fencing: Option<Duration>,
         renew_limit: Option<Duration>,
     ) -> Arc<Self> {
-        let Held { owned, valid_until, token } = held;
+        let Held { owned, valid_until, token, own_moves } = held;
         driver.meters.held();
         let acquired_at = driver.env.now();
         let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
         let status = Mutex::new(Status { valid_until, failing: false, ended: None });
         let changed = Notify::new();
-        Arc::new(Self { driver, owned, ttl, acquired_at, token, fencing, renew_until, status, changed })
+        Arc::new(Self {
+            driver,
+            owned,
+            ttl,
+            acquired_at,
+            token,
+            fencing,
+            renew_until,
+            own_moves,
+            status,
+            changed,
+        })
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -205,6 +218,13 @@ impl Lease {
         if self.end(Ended::Lost(reason)) {
             events::lock_lost(&self.owned.name, reason);
             self.driver.release_in_background(&self.owned, || ());
+        }
+    }
+
+    /// Ends it as lost if our clock was found wrong since it was asked for.
+    pub(crate) fn lose_if_clock_moved(&self) {
+        if self.driver.own_moves() != self.own_moves {
+            self.lose(LostReason::ClockMoved);
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Held {
     pub(crate) owned: Arc<Owned>,
     pub(crate) valid_until: Instant,
     pub(crate) token: Option<FencingToken>,
+    /// [`Driver::own_moves`] when it was begun.
+    pub(crate) own_moves: u64,
 }
 
 impl Driver {
@@ -57,6 +59,7 @@ impl Driver {
             Some(owner) if !self.protections.fresh_owner() => owner,
             _ => fresh_owner(&*self.env)?,
         };
+        let own_moves = self.own_moves();
         let started = self.env.now();
         let patience = started.saturating_add(attempt.node_timeout);
         let deadline = earlier(patience, attempt.give_up_at);
@@ -71,13 +74,20 @@ impl Driver {
             // Reading the clock again at quorum covers whatever delayed us meanwhile.
             let now = if self.protections.validity_check() { self.env.now() } else { started };
             match round.outcome(now) {
+                // The clock that its validity was taken from was wrong.
+                Outcome::Held { .. } if self.own_moves() != own_moves => break,
                 Outcome::Held { valid_until } => {
                     let Some(fencing) = &mut fencing else {
-                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: None }));
+                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: None, own_moves }));
                     };
                     let settled = fencing.settled(self.protections.fence_quorum());
                     if let Some(token) = settled.and_then(FencingToken::new) {
-                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: Some(token) }));
+                        return Ok(Ok(Held {
+                            owned: flight.keep(),
+                            valid_until,
+                            token: Some(token),
+                            own_moves,
+                        }));
                     }
                     flight.raise(fencing, &attempt, valid_until);
                 }

@@ -96,7 +96,8 @@ impl<'a> Extending<'a> {
             let mut claim = owned.claim();
             let may = claim.may_restore(index, node.incarnation()) || !protections.restore_new_only();
             let mut request = request.clone();
-            request.restore = may && protections.restore();
+            // A release that is on its way must not be followed by a new key.
+            request.restore = may && protections.restore() && !claim.is_closing();
             if request.restore {
                 claim.asked(index, deadline, keeps_for);
                 let restoring = restoring.get_or_insert_with(|| FanOut::new(&*driver.env, started, give_up));

@@ -13,6 +13,8 @@ use super::Quorum;
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     lanes: Vec<Lane>,
+    /// Releases have begun.
+    closing: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -72,7 +74,7 @@ pub(crate) enum Answer {
 
 impl Claim {
     pub(crate) fn new(quorum: Quorum) -> Self {
-        Self { lanes: vec![Lane::default(); quorum.nodes()] }
+        Self { lanes: vec![Lane::default(); quorum.nodes()], closing: false }
     }
 
     /// An acquire is about to be sent. `keeps_for` is how long a node may keep the key, drift included.
@@ -119,10 +121,17 @@ impl Claim {
     /// Whether a node that has the memory `now` may be given the key if nobody has it: it never granted, or has lost its memory
     /// since. Otherwise it has lost the key alone, and the lock was lost there.
     pub(crate) fn may_restore(&self, node: usize, now: Option<Incarnation>) -> bool {
-        match self.lanes.get(node).and_then(|lane| lane.granted_in) {
-            None => true,
+        let Some(lane) = self.lanes.get(node) else { return false };
+        match lane.granted_in {
+            // One whose answer is still awaited may have voted, and lost the key since.
+            None => lane.awaited == 0,
             Some(then) => then.is_some() && now.is_some() && then != now,
         }
+    }
+
+    /// Whether releases have begun: nothing is to be given to this owner any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// The nodes that need a release now, each with what [`ReleaseRequest::unsettled`](crate::node::ReleaseRequest)
@@ -133,6 +142,7 @@ impl Claim {
         now: Instant,
         behind_awaited: bool,
     ) -> Vec<(usize, Option<Instant>)> {
+        self.closing = true;
         let mut due = Vec::new();
         for (node, lane) in self.lanes.iter_mut().enumerate() {
             let owes = lane.ended.count() > 0 || (behind_awaited && lane.awaited > 0 && !lane.consumed);

@@ -11,8 +11,8 @@ use crate::id::{Instant, Ttl};
 
 use super::{DriftFactor, Quorum};
 
-/// Readings are gathered in so many steps a window.
-const STEPS: u32 = 16;
+/// Readings are gathered in so many slots a window.
+const SLOTS: u32 = 16;
 
 /// The watch over all nodes' clocks.
 #[derive(Debug, Clone)]
@@ -34,9 +34,14 @@ struct Budget {
 }
 
 impl Budget {
-    /// Within this time, in microseconds. `doubt` is what one cannot know about it.
-    fn within(&self, time: Duration, doubt: i64) -> i64 {
-        let budget = micros(self.drift.share(time.min(self.window))).max(self.least);
+    /// What the rates of two honest clocks explain after this time, in microseconds.
+    fn honest(&self, time: Duration) -> i64 {
+        micros(self.drift.share(time)).max(self.least)
+    }
+
+    /// What a lock survives that was granted no longer ago than this, in microseconds. `doubt` is what one cannot know about it.
+    fn harmless(&self, time: Duration, doubt: i64) -> i64 {
+        let budget = self.honest(time.min(self.window));
         budget.saturating_sub(doubt).max(budget / 2)
     }
 }
@@ -48,20 +53,26 @@ fn micros(duration: Duration) -> i64 {
 /// The watch over one node's clock.
 #[derive(Debug, Clone, Default)]
 struct Watch {
-    /// What the offset was, oldest first. The first one may be older than the window.
-    steps: VecDeque<Step>,
-    latest: Option<Step>,
+    /// What the offset was since the clock moved last, oldest first. The first one may be older than the window.
+    slots: VecDeque<Slot>,
+    latest: Option<Slot>,
+    /// The reading before the latest.
+    previous: Option<Slot>,
     moved: Option<Moved>,
     /// It has moved, or ours has: that it agrees with the others says nothing before this point.
     median_counts_from: Option<Instant>,
 }
 
-/// Bounds of the offset `node time - our time`, in microseconds, over some time.
+/// What one or several readings have shown of the offset `node time - our time`, in microseconds.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct Slot {
+    /// When the first request was sent.
     from: Instant,
+    /// When the last answer came.
     to: Instant,
+    /// At one moment of this time it was no less than this,
     least: i64,
+    /// and at one, perhaps another, no more than this.
     most: i64,
 }
 
@@ -72,6 +83,8 @@ pub(crate) struct Moved {
     pub(crate) by: i64,
     /// When it was noticed.
     pub(crate) at: Instant,
+    /// When it was read last before.
+    good_until: Instant,
     /// What the offset was before, in microseconds.
     pub(crate) before: i64,
 }
@@ -94,7 +107,9 @@ pub(crate) enum Culprit {
     None,
     /// Too few other clocks have been read since.
     Undecided,
-    /// Ours: a quorum of the others has moved by as much.
+    /// It was not found out for so long that everything held then has ended: these nodes are watched anew.
+    Past(Vec<usize>),
+    /// Ours: a quorum of the others has moved the same way.
     Own,
     /// These nodes'.
     Nodes(Vec<(usize, Moved)>),
@@ -113,7 +128,10 @@ impl Clocks {
     pub(crate) fn observe(&mut self, node: usize, least: i64, most: i64, taken: Instant) {
         let budget = self.budget;
         if let Some(watch) = self.watches.get_mut(node) {
-            watch.observe(Step { from: taken, to: taken, least, most }, &budget);
+            // The bounds are as far apart as request and answer.
+            let round_trip = u64::try_from(most.saturating_sub(least)).unwrap_or(0);
+            let sent = taken.saturating_sub(Duration::from_micros(round_trip));
+            watch.observe(Slot { from: sent, to: taken, least, most }, &budget);
         }
     }
 
@@ -123,7 +141,7 @@ impl Clocks {
         if let Some(moved) = watch.moved {
             return Trust::Moved(moved);
         }
-        if watch.is_mature(now, self.window) {
+        if watch.is_mature(now, self.window) && !watch.may_have_jumped(&self.budget) {
             return Trust::Trusted;
         }
         let distance = self.distance_from_median(node, now);
@@ -135,7 +153,7 @@ impl Clocks {
     /// How far a node's clock is ahead of the median of those known, at least; `None` if fewer than a quorum are.
     fn distance_from_median(&self, node: usize, now: Instant) -> Option<i64> {
         let recent = |watch: &Watch| {
-            watch.latest.filter(|step| now.saturating_since(step.to) <= self.window).map(|step| step.middle())
+            watch.latest.filter(|read| now.saturating_since(read.to) <= self.window).map(|read| read.middle())
         };
         let mut known: Vec<i64> = self.watches.iter().filter_map(recent).collect();
         if known.len() < self.quorum.size() {
@@ -143,11 +161,11 @@ impl Clocks {
         }
         known.sort_unstable();
         let median = known[known.len() / 2];
-        let step = self.watches.get(node)?.latest?;
-        Some(if median < step.least {
-            step.least.saturating_sub(median)
-        } else if median > step.most {
-            step.most.saturating_sub(median)
+        let read = self.watches.get(node)?.latest?;
+        Some(if median < read.least {
+            read.least.saturating_sub(median)
+        } else if median > read.most {
+            read.most.saturating_sub(median)
         } else {
             0
         })
@@ -159,7 +177,7 @@ impl Clocks {
     }
 
     /// Whose clock is wrong, where one has moved.
-    pub(crate) fn culprit(&self) -> Culprit {
+    pub(crate) fn culprit(&self, now: Instant) -> Culprit {
         let moved: Vec<(usize, Moved)> =
             self.watches.iter().enumerate().filter_map(|(node, watch)| Some((node, watch.moved?))).collect();
         let Some(first) = moved.iter().map(|(_, moved)| moved.at).min() else { return Culprit::None };
@@ -168,65 +186,77 @@ impl Clocks {
         if ahead.max(moved.len() - ahead) >= self.quorum.size() {
             return Culprit::Own;
         }
+        // Ours has not moved if it still agrees with others that were read before it could have, and asked since.
+        let before = moved.iter().map(|(_, moved)| moved.good_until).min().unwrap_or(first);
         let steady = |watch: &&Watch| {
-            watch.moved.is_none() && watch.latest.is_some_and(|step| step.to > first) && watch.steps.len() > 1
+            watch.moved.is_none()
+                && watch.latest.is_some_and(|read| read.from > first)
+                && watch.slots.front().is_some_and(|slot| slot.from <= before)
         };
         if self.watches.iter().filter(steady).count() >= self.quorum.size() {
             return Culprit::Nodes(moved);
         }
-        Culprit::Undecided
+        let past =
+            |(node, moved): &(usize, Moved)| (now.saturating_since(moved.at) >= self.window).then_some(*node);
+        let past: Vec<usize> = moved.iter().filter_map(past).collect();
+        if past.is_empty() { Culprit::Undecided } else { Culprit::Past(past) }
     }
 
-    /// Watches a node's clock anew: it has been dealt with. That it agrees with the others counts for nothing until every lock that
-    /// was held then has ended.
-    pub(crate) fn forget(&mut self, node: usize, now: Instant) {
-        let counts_from = now.saturating_add(self.window);
+    /// A node's clock has been dealt with. That it agrees with the others counts for nothing until every lock that was held at
+    /// `then` has ended.
+    pub(crate) fn forget(&mut self, node: usize, then: Instant) {
+        let counts_from = then.saturating_add(self.window);
         if let Some(watch) = self.watches.get_mut(node) {
-            watch.begin_anew();
+            if watch.moved.take().is_none() {
+                *watch = Watch::default();
+            }
             watch.median_counts_from = Some(counts_from);
         }
     }
 
-    /// Watches all clocks anew: our own was wrong.
-    pub(crate) fn forget_all(&mut self, now: Instant) {
-        (0..self.watches.len()).for_each(|node| self.forget(node, now));
+    /// The same of all clocks: our own was wrong.
+    pub(crate) fn forget_all(&mut self, then: Instant) {
+        (0..self.watches.len()).for_each(|node| self.forget(node, then));
     }
 }
 
 impl Watch {
-    fn observe(&mut self, new: Step, budget: &Budget) {
+    fn observe(&mut self, new: Slot, budget: &Budget) {
         if self.latest.is_some_and(|latest| new.to < latest.to) {
             return;
         }
-        let window = budget.window;
-        if self.latest.is_some_and(|latest| new.to.saturating_since(latest.to) > window) {
-            // Not looked at for so long that one cannot tell the rate of an honest clock from a step.
-            self.moved = None;
-            self.begin_anew();
+        self.previous = self.latest.replace(new);
+        if let Some((by, before)) = self.jump(&new, budget) {
+            let good_until = self.previous.map_or(new.from, |previous| previous.to);
+            // After a long silence it says nothing about what is held now.
+            let is_recent = new.to.saturating_since(good_until) <= budget.window;
+            if is_recent && self.moved.is_none() {
+                self.moved = Some(Moved { by, at: new.to, good_until, before });
+            }
+            self.slots.clear();
+            self.previous = None;
         }
-        self.latest = Some(new);
-        if self.moved.is_none() {
-            self.moved = self.shift(&new, budget).map(|(by, before)| Moved { by, at: new.to, before });
-        }
-        let step = window / STEPS;
-        match self.steps.back_mut() {
-            Some(last) if new.to.saturating_since(last.from) < step && last.agrees(&new) => last.narrow(&new),
-            _ => self.steps.push_back(new),
+        let length = budget.window / SLOTS;
+        match self.slots.back_mut() {
+            Some(last) if new.to.saturating_since(last.from) < length => last.narrow(&new),
+            _ => self.slots.push_back(new),
         }
         // One that is older than the window stays: it is what the clock is compared with.
-        while self.steps.get(1).is_some_and(|second| new.to.saturating_since(second.to) >= window)
-            || self.steps.len() > 4 * STEPS as usize
-        {
-            self.steps.pop_front();
+        while self.slots.get(1).is_some_and(|second| new.to.saturating_since(second.to) >= budget.window) {
+            self.slots.pop_front();
         }
     }
 
-    /// By how much the clock has certainly moved against one of the earlier readings, where that is more than it may; and
-    /// what it was then.
-    fn shift(&self, new: &Step, budget: &Budget) -> Option<(i64, i64)> {
-        let doubt = new.most.saturating_sub(new.least).saturating_mul(2);
-        self.steps.iter().find_map(|old| {
-            let limit = budget.within(new.to.saturating_since(old.from), doubt);
+    /// What a reading is compared with.
+    fn earlier(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().chain(&self.previous)
+    }
+
+    /// By how much the clock has certainly moved since an earlier reading, where honest rates do not explain it; and what its
+    /// offset was then.
+    fn jump(&self, new: &Slot, budget: &Budget) -> Option<(i64, i64)> {
+        self.earlier().find_map(|old| {
+            let limit = budget.honest(new.to.saturating_since(old.from));
             let (ahead, behind) = (new.least.saturating_sub(old.most), old.least.saturating_sub(new.most));
             if ahead > limit {
                 Some((ahead, old.most))
@@ -236,31 +266,32 @@ impl Watch {
         })
     }
 
-    /// Whether there is a reading before everything that is held now was granted.
-    fn is_mature(&self, now: Instant, window: Duration) -> bool {
-        let old = self.steps.front().is_some_and(|first| now.saturating_since(first.from) >= window);
-        old && self.latest.is_some_and(|latest| now.saturating_since(latest.to) <= window)
+    /// Whether it may be ahead by more than locks survive that are held now.
+    ///
+    /// What is not known about the latest reading does no harm: a clock that is ahead by so much more has answered so much
+    /// earlier than we count its vote. What is not known about the earlier one does.
+    fn may_have_jumped(&self, budget: &Budget) -> bool {
+        let Some(new) = self.latest else { return true };
+        self.earlier().any(|old| {
+            let doubt = old.most.saturating_sub(old.least).max(0);
+            let limit = budget.harmless(new.to.saturating_since(old.from), doubt);
+            new.least.saturating_sub(old.most) > limit
+        })
     }
 
-    /// What was known before the clock moved counts no longer.
-    fn begin_anew(&mut self) {
-        self.steps.clear();
-        if self.moved.take().is_none() {
-            self.latest = None;
-        }
-        self.steps.extend(self.latest);
+    /// Whether there is a reading before everything that is held now was granted.
+    fn is_mature(&self, now: Instant, window: Duration) -> bool {
+        let old = self.slots.front().is_some_and(|first| now.saturating_since(first.from) >= window);
+        old && self.latest.is_some_and(|latest| now.saturating_since(latest.to) <= window)
     }
 }
 
-impl Step {
+impl Slot {
     fn middle(&self) -> i64 {
         self.least.saturating_add(self.most.saturating_sub(self.least) / 2)
     }
 
-    fn agrees(&self, other: &Self) -> bool {
-        self.least.max(other.least) <= self.most.min(other.most)
-    }
-
+    /// Takes a later reading in. A clock that drifts leaves bounds that cross; each holds of its own moment.
     fn narrow(&mut self, other: &Self) {
         self.least = self.least.max(other.least);
         self.most = self.most.min(other.most);
@@ -330,10 +361,10 @@ mod tests {
             world.offsets[2] += by;
             world.read(2);
             assert_eq!(world.trusted(), [0, 1, 3, 4]);
-            assert_eq!(world.clocks.culprit(), Culprit::Undecided);
+            assert_eq!(world.clocks.culprit(world.now), Culprit::Undecided);
             world.now = world.now.saturating_add(Duration::from_millis(1));
             [0, 1, 3].into_iter().for_each(|node| world.read(node));
-            let Culprit::Nodes(nodes) = world.clocks.culprit() else { panic!() };
+            let Culprit::Nodes(nodes) = world.clocks.culprit(world.now) else { panic!() };
             assert_eq!(nodes.len(), 1);
             assert!(nodes[0].0 == 2 && nodes[0].1.by.abs_diff(by) < 1_000, "{nodes:?}");
             world.clocks.forget(2, world.now);
@@ -349,7 +380,7 @@ mod tests {
         world.watch(100);
         world.offsets.iter_mut().for_each(|offset| *offset += 5_000_000);
         (0..3).for_each(|node| world.read(node));
-        assert_eq!(world.clocks.culprit(), Culprit::Own);
+        assert_eq!(world.clocks.culprit(world.now), Culprit::Own);
         world.clocks.forget_all(world.now);
         (0..5).for_each(|node| world.read(node));
         world.watch(29);

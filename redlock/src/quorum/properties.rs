@@ -2,6 +2,8 @@
 
 mod backoffs;
 mod claims;
+mod clocks;
+mod floors;
 mod releases;
 mod rounds;
 mod sizes;

@@ -37,6 +37,21 @@ pub struct FaultyNode {
     script: Mutex<Script>,
     links: Mutex<Links>,
     log: Mutex<Vec<Event>>,
+    seen: Mutex<Seen>,
+}
+
+/// What answers have shown of the node: a backend knows no more of a distant server.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    clock: Option<ClockReading>,
+    standing: Standing,
+    incarnation: Option<Incarnation>,
+}
+
+impl Seen {
+    fn of(node: &dyn Node) -> Self {
+        Self { clock: node.clock(), standing: node.standing(), incarnation: node.incarnation() }
+    }
 }
 
 /// The operations of a node.
@@ -93,6 +108,7 @@ impl FaultyNode {
     pub fn new(node: Arc<dyn Node>, env: Arc<dyn Env>) -> Arc<Self> {
         Arc::new(Self {
             address: node.address().into(),
+            seen: Mutex::new(Seen::of(&*node)),
             node,
             env,
             script: Mutex::default(),
@@ -188,11 +204,14 @@ impl FaultyNode {
         let (reply, answered) = oneshot::channel();
         let (before, after) = (fault.before.draw(&*self.env), fault.after.draw(&*self.env));
         let node = Arc::clone(&self);
+        let what = Subject { judged: self.seen().standing, ..what };
         let run = Box::pin(async move {
             let Some(result) = node.deliver(&what, &fault.fate, &call).await else { return };
+            let seen = Seen::of(&*node.node);
             if !after.is_zero() {
                 node.env.sleep_until(node.env.now().saturating_add(after)).await;
             }
+            node.learn(seen);
             // Whoever asked may have gone.
             let _ = reply.send(result);
         });
@@ -246,8 +265,10 @@ impl FaultyNode {
                 self.env.spawn(Box::pin(async move {
                     node.env.sleep_until(node.env.now().saturating_add(later)).await;
                     node.note(&what);
-                    // Nobody waits for the second answer.
-                    let _ = second.await;
+                    if !what.is_outdated(node.node.standing()) {
+                        // Nobody waits for the second answer.
+                        let _ = second.await;
+                    }
                 }));
                 Some(first)
             }
@@ -260,7 +281,24 @@ impl FaultyNode {
         call: &(impl Fn(Arc<dyn Node>) -> NodeFuture<T> + Sync),
     ) -> Result<T, NodeError> {
         self.note(what);
+        if what.is_outdated(self.node.standing()) {
+            let detail = "the node has another marker";
+            return Err(self.error(NodeErrorKind::NotReady, Effect::None, detail));
+        }
         call(Arc::clone(&self.node)).await
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what an answer shows, unless a later one was quicker.
+    fn learn(&self, new: Seen) {
+        let mut seen = self.seen();
+        let taken = |seen: &Seen| seen.clock.map(|clock| clock.taken);
+        if taken(&new) >= taken(&seen) {
+            *seen = new;
+        }
     }
 
     fn note(&self, what: &Subject) {
@@ -282,11 +320,20 @@ struct Subject {
     op: Op,
     name: Option<LockName>,
     owner: Option<OwnerToken>,
+    /// What was known of the node's memory when it was sent.
+    judged: Standing,
 }
 
 impl Subject {
     fn new(op: Op, name: Option<&LockName>, owner: Option<OwnerToken>) -> Self {
-        Self { op, name: name.cloned(), owner }
+        Self { op, name: name.cloned(), owner, judged: Standing::Unknown }
+    }
+
+    /// Whether it names a marker that is not there any more: a backend sends the marker that it has judged along with whatever
+    /// gives, prolongs or marks. A node without one judges for itself.
+    fn is_outdated(&self, now: Standing) -> bool {
+        let names_marker = matches!(self.op, Op::Acquire | Op::Extend | Op::Raise | Op::Mark);
+        names_marker && matches!(now, Standing::Marked(_)) && now != self.judged
     }
 }
 
@@ -350,15 +397,15 @@ impl Node for FaultyNode {
     }
 
     fn clock(&self) -> Option<ClockReading> {
-        self.node.clock()
+        self.seen().clock
     }
 
     fn standing(&self) -> Standing {
-        self.node.standing()
+        self.seen().standing
     }
 
     fn incarnation(&self) -> Option<Incarnation> {
-        self.node.incarnation()
+        self.seen().incarnation
     }
 
     fn mark(self: Arc<Self>, request: MarkRequest) -> NodeFuture<Standing> {

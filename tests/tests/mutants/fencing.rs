@@ -7,7 +7,7 @@ use redlock::node::{AcquireRequest, Fence, Node, ReleaseRequest, Reply};
 use redlock::testing::faulty::{Fault, Op};
 use redlock::{LockGuard, LockName, OwnerToken, Protections, Ttl};
 
-use crate::world::{Client, NAME, World, millis};
+use crate::world::{Client, NAME, TTL, World, millis};
 
 const HOUR: u64 = 3_600_000_000;
 
@@ -43,6 +43,20 @@ pub(crate) fn token_forgotten_by_one_node_after_the_other(protections: Protectio
     }
     world.sim.block_on(guard.release()).unwrap();
     token_of_one_hold(&world, &second) <= earlier
+}
+
+/// Counters are ahead of the time. One node after the other forgets them with everything else, and is admitted again.
+pub(crate) fn token_forgotten_with_everything_else(protections: Protections) -> bool {
+    let world = World::guarded(protections);
+    (0..3).for_each(|node| count_at(&world, node, 0, HOUR));
+    let client = world.client();
+    let earlier = token_of_one_hold(&world, &client);
+    for node in &world.nodes[..2] {
+        node.crash_losing_memory();
+        world.sim.advance(TTL * 2);
+    }
+    client.links[2].next(Op::Acquire, Fault::refuse());
+    token_of_one_hold(&world, &client) <= earlier
 }
 
 /// Every acquire arrives twice.

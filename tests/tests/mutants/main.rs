@@ -7,7 +7,9 @@
 
 mod acquiring;
 mod building;
+mod clocks;
 mod fencing;
+mod forgetting;
 mod holding;
 mod releasing;
 mod world;
@@ -85,6 +87,42 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "preflight",
         "a lock that its node has evicted is handed out again",
         building::handed_out_by_a_node_that_evicts,
+    ),
+    (
+        "marker_check",
+        "nodes that were told to forget grant what somebody holds, at once",
+        forgetting::granted_without_a_marker,
+    ),
+    (
+        "quarantine",
+        "nodes that have forgotten grant what somebody holds as soon as they have a new marker",
+        forgetting::granted_with_a_new_memory,
+    ),
+    (
+        "quarantine_from_marker",
+        "a server that has run for long and was told to forget has no quarantine",
+        forgetting::granted_by_an_old_process,
+    ),
+    (
+        "fence_floor",
+        "nodes that have forgotten their counters give the next holder a lower token",
+        fencing::token_forgotten_with_everything_else,
+    ),
+    ("restore", "a lock is lost as nodes forget one after the other", forgetting::eroded),
+    (
+        "restore_new_only",
+        "a holder whose keys were deleted believes in its lock after another has held it",
+        forgetting::believed_after_another_holder,
+    ),
+    (
+        "clock_guard",
+        "a node whose clock was set ahead grants what somebody holds",
+        clocks::granted_by_a_clock_that_was_set,
+    ),
+    (
+        "own_clock",
+        "a holder whose machine stood still, clock and all, believes in a lock that another holds",
+        clocks::believed_after_standing_still,
     ),
 ];
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
 use redlock::testing::faulty::{Fault, FaultyNode, Op};
@@ -19,6 +20,7 @@ pub(crate) struct World {
     pub(crate) sim: VirtualEnv,
     pub(crate) nodes: Vec<Arc<MemoryNode>>,
     protections: Protections,
+    guarded: bool,
 }
 
 /// One process: its clock, its links to the nodes and its locks.
@@ -37,7 +39,17 @@ impl World {
         let sim = VirtualEnv::new(7);
         let node = |index| MemoryNode::with_protections(format!("node-{index}"), sim.env(), protections);
         let nodes = (0..count).map(node).collect();
-        Self { sim, nodes, protections }
+        Self { sim, nodes, protections, guarded: false }
+    }
+
+    /// Three nodes that keep a marker, and a fleet of them that was initialised.
+    pub(crate) fn guarded(protections: Protections) -> Self {
+        let sim = VirtualEnv::new(7);
+        let node = |index| MemoryNode::guarded(format!("node-{index}"), sim.env(), protections);
+        let nodes = (0..3).map(node).collect();
+        let world = Self { sim, nodes, protections, guarded: true };
+        world.build(ClientClock::default(), true);
+        world
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -45,6 +57,10 @@ impl World {
     }
 
     pub(crate) fn client_with(&self, clock: ClientClock) -> Client {
+        self.build(clock, false)
+    }
+
+    fn build(&self, clock: ClientClock, init: bool) -> Client {
         let env = self.sim.client(clock);
         let links: Vec<_> = self
             .nodes
@@ -55,11 +71,12 @@ impl World {
             .env(Arc::clone(&env) as Arc<dyn Env>)
             .protections(self.protections)
             .ttl(TTL)
-            .max_ttl(TTL * 10);
+            .max_ttl(if self.guarded { TTL } else { TTL * 10 });
         for link in &links {
             builder = builder.node(env.reach(Arc::clone(link) as Arc<dyn redlock::node::Node>));
         }
-        let locks = self.sim.block_on(builder.build()).unwrap();
+        let locks = if init { builder.init().boxed() } else { builder.build().boxed() };
+        let locks = self.sim.block_on(locks).unwrap();
         Client { env, links, locks }
     }
 
@@ -76,6 +93,11 @@ impl World {
     /// One attempt to take the lock.
     pub(crate) fn try_acquire(&self, client: &Client) -> Option<LockGuard> {
         self.sim.block_on(client.locks.lock(NAME).try_acquire()).unwrap()
+    }
+
+    /// One attempt to take the lock, on nodes that may not be able to say.
+    pub(crate) fn take(&self, client: &Client) -> Option<LockGuard> {
+        self.sim.block_on(client.locks.lock(NAME).try_acquire()).ok().flatten()
     }
 
     /// Whether any node has the lock for anybody.

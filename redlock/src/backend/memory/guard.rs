@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{MemoryNode, Table, micros};
 use crate::id::Instant;
+use crate::node::fence::LARGEST_LEAD;
 use crate::node::{Incarnation, Mark, MarkRequest, Marker, Standing};
 
 /// What the table knows of itself.
@@ -78,7 +79,9 @@ impl MemoryNode {
     pub(super) fn ceiling(&self) -> u64 {
         let table = self.lock();
         let counters = table.counters.values().map(|counter| counter.value);
-        counters.max().unwrap_or(0).max(table.memory.floor())
+        // What it has forgotten was not further ahead of its time than this.
+        let lead = micros(self.node_time(&table)).saturating_add(LARGEST_LEAD);
+        counters.max().unwrap_or(0).max(table.memory.floor()).max(lead)
     }
 
     pub(super) fn mark_now(&self, request: &MarkRequest) -> Standing {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::id::Instant;
+use crate::id::{Incarnation, Instant};
 use crate::quorum::{Answer, Claim, Quorum};
 
 /// What can happen next. What does not apply at the time is passed over.
@@ -18,6 +18,8 @@ enum Step {
     Ask { within: u64 },
     /// An extension is sent, to be run within so many milliseconds.
     Prolong { within: u64 },
+    /// An extension that may give the key back is sent, unless releases have begun: to the node it is another acquire.
+    Restore { within: u64 },
     /// Releases that are due are sent.
     Release { behind_awaited: bool },
     /// The node runs a request of a connection. If it is an acquire of a free name, somebody else may have been quicker;
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (0..20_u64).prop_map(|within| Step::Ask { within }),
         1 => (0..20_u64).prop_map(|within| Step::Prolong { within }),
+        1 => (0..20_u64).prop_map(|within| Step::Restore { within }),
         4 => any::<bool>().prop_map(|behind_awaited| Step::Release { behind_awaited }),
         6 => (0..4_usize, prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(link, taken, knows)| Step::Run { link, taken, knows }),
@@ -144,6 +147,11 @@ impl World {
                 let deadline = self.now + within;
                 self.claim.prolonged(0, at(deadline), self.keeps_for());
                 self.send(Request::Extend { deadline });
+            }
+            Step::Restore { within } => {
+                if !self.claim.is_closing() {
+                    self.ask(within);
+                }
             }
             Step::Release { behind_awaited } => self.release(behind_awaited),
             Step::Run { link, taken, knows } => self.run(link % self.links.len(), taken, knows),
@@ -433,4 +441,35 @@ fn without_the_safeguard_what_was_given_up_is_forgotten() {
     claim.forget_given_up();
     assert!(claim.is_settled(NOW));
     assert_eq!(claim.start_release(NOW, true), []);
+}
+
+#[test]
+fn a_key_is_given_back_to_a_memory_that_never_had_it_and_to_no_other() {
+    let [one, other] = [1, 2].map(|number| Some(Incarnation::new(number)));
+    let mut claim = one_node();
+    assert!(claim.may_restore(0, one) && claim.may_restore(0, None), "it never voted");
+    claim.granted_in(0, one);
+    assert!(!claim.may_restore(0, one), "it has lost the key alone");
+    assert!(claim.may_restore(0, other));
+    assert!(!claim.may_restore(0, None), "nobody knows");
+    claim.granted_in(0, other);
+    assert!(claim.may_restore(0, one) && !claim.may_restore(0, other));
+    claim.granted_in(0, None);
+    assert!(!claim.may_restore(0, one), "it does not say what it has lost");
+}
+
+#[test]
+fn a_node_whose_answer_is_awaited_may_have_voted() {
+    let (mut claim, deadline) = asked();
+    assert!(!claim.may_restore(0, None));
+    claim.answered(0, Answer::GivenUp { deadline });
+    assert!(claim.may_restore(0, None));
+}
+
+#[test]
+fn a_claim_is_closing_once_releases_have_begun() {
+    let mut claim = one_node();
+    assert!(!claim.is_closing());
+    claim.start_release(NOW, true);
+    assert!(claim.is_closing());
 }

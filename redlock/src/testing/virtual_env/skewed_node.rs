@@ -23,7 +23,10 @@ pub(super) struct SkewedNode {
 impl SkewedNode {
     pub(super) fn new(node: Arc<dyn Node>, executor: Arc<Executor>, client: usize) -> Self {
         let node = Self { node, executor, client, clock: Mutex::default() };
-        node.sample(node.now());
+        if let Some(reading) = node.node.clock() {
+            let now = node.now();
+            node.times().sample(reading.at(node.executor.now(None)), now, now);
+        }
         node
     }
 
@@ -37,9 +40,9 @@ impl SkewedNode {
 
     /// An answer to a request of `sent` has come.
     fn sample(&self, sent: Instant) {
-        let world = self.executor.now(None);
         if let Some(reading) = self.node.clock() {
-            self.times().sample(reading.at(world), sent, self.now());
+            // The node's time when it answered.
+            self.times().sample(reading.at(reading.taken), sent, self.now());
         }
     }
 
