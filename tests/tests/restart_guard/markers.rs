@@ -1,23 +1,15 @@
 //! Every way in which a server loses its memory is noticed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::node::{Incarnation, Standing};
 use redlock::testing::servers::{RedisFleet, RedisServer};
-use redlock::{LockGuard, Locks};
+use redlock::{BuildError, LockGuard};
 use redlock_tests::support::eventually;
 
-use super::{MAX_TTL, builder, connect, start, start_with};
+use super::{MAX_TTL, builder, connect, incarnation, is_admitted, start, start_with};
 
-fn incarnation(locks: &Locks, node: usize) -> Option<Incarnation> {
-    Arc::clone(&locks.nodes()[node]).incarnation()
-}
-
-fn is_admitted(locks: &Locks, node: usize) -> bool {
-    matches!(locks.nodes()[node].standing(), Standing::Marked(marker) if marker.floor.is_some())
-}
+const MARKER: &str = "#redlock:marker";
 
 /// Loses a node's memory in some way; it must come out as another one, after a quarantine.
 #[track_caller]
@@ -73,7 +65,41 @@ fn a_server_that_was_a_replica_for_a_while() {
 
 #[test]
 fn a_marker_that_somebody_has_overwritten() {
-    is_noticed(&start(3), |server| drop(server.command(&["SET", "#redlock:marker", "x' .. 'y"]).unwrap()));
+    is_noticed(&start(3), |server| drop(server.command(&["SET", MARKER, "x' .. 'y"]).unwrap()));
+}
+
+#[test]
+fn a_marker_that_somebody_has_deleted() {
+    is_noticed(&start(3), |server| drop(server.command(&["DEL", MARKER]).unwrap()));
+}
+
+#[test]
+fn a_marker_that_is_no_string() {
+    is_noticed(&start(3), |server| {
+        server.command(&["DEL", MARKER]).unwrap();
+        server.command(&["RPUSH", MARKER, "x"]).unwrap();
+    });
+}
+
+#[test]
+fn a_marker_of_a_later_version_is_left_alone_and_is_an_error() {
+    let fleet = start(3);
+    let locks = connect(&fleet);
+    let later = "2 some later version knows what this means";
+    for server in fleet.iter().take(2) {
+        server.command(&["SET", MARKER, later]).unwrap();
+    }
+    let refused = block_on(builder(&fleet).build()).unwrap_err();
+    let BuildError::Misconfigured { nodes } = &refused else { panic!("{refused}") };
+    assert_eq!(nodes.len(), 2);
+    assert!(refused.to_string().contains("a later version of this library"), "{refused}");
+    // Whoever was connected grants nothing there either.
+    for _ in 0..20 {
+        assert!(!matches!(block_on(locks.lock("a").try_acquire()), Ok(Some(_))));
+    }
+    for server in fleet.iter().take(2) {
+        assert_eq!(server.command(&["GET", MARKER]).unwrap().text(), Some(later));
+    }
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! Servers that are killed and come back empty under continuous traffic.
+
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use futures::executor::block_on;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use redlock::testing::servers::{RedisFleet, RedisServer};
+use redlock::{LocksBuilder, Protections};
+
+use super::traffic::Traffic;
+use super::{builder_of, start};
+
+const NODES: usize = 5;
+const FLEETS: usize = 3;
+const TTL: Duration = Duration::from_millis(400);
+
+/// How many servers are restarted in all.
+fn restarts() -> usize {
+    env::var("REDLOCK_RESTARTS").map_or(60, |count| count.parse().unwrap())
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Outcome {
+    restarts: usize,
+    holds: usize,
+    violations: Vec<String>,
+}
+
+/// Restarts so many servers of one fleet, one after the other, sometimes two together, sometimes three in a row.
+fn storm(seed: u64, restarts: usize, change: &dyn Fn(LocksBuilder) -> LocksBuilder) -> Outcome {
+    let fleet = start(NODES);
+    let builder = || change(builder_of(fleet.urls(), TTL));
+    let _admitted = block_on(builder().init()).unwrap();
+    let traffic = Traffic::start(seed, || block_on(builder().build()).unwrap());
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut outcome = Outcome::default();
+    while outcome.restarts < restarts && outcome.violations.is_empty() {
+        outcome.restarts += strike(&fleet, &mut random);
+        thread::sleep(Duration::from_millis(random.random_range(0..600)));
+        outcome.violations = traffic.oracle.violations();
+    }
+    let oracle = std::sync::Arc::clone(&traffic.oracle);
+    traffic.end();
+    outcome.violations = oracle.violations();
+    outcome.holds = oracle.len();
+    outcome
+}
+
+/// Returns how many were restarted.
+fn strike(fleet: &RedisFleet, random: &mut StdRng) -> usize {
+    let first = random.random_range(0..NODES);
+    let struck = |count: usize| (0..count).map(move |step| fleet.server((first + step) % NODES));
+    let down = Duration::from_millis(random.random_range(0..100));
+    match random.random_range(0..10) {
+        0..6 => {
+            fleet.server(first).kill();
+            thread::sleep(down);
+            fleet.server(first).restart().unwrap();
+            1
+        }
+        6..8 => {
+            struck(2).for_each(RedisServer::kill);
+            thread::sleep(down);
+            struck(2).for_each(|server| server.restart().unwrap());
+            2
+        }
+        _ => {
+            struck(3).for_each(|server| server.restart().unwrap());
+            3
+        }
+    }
+}
+
+/// Storms over several fleets at a time.
+fn storms(restarts: usize, change: &(dyn Fn(LocksBuilder) -> LocksBuilder + Sync)) -> Vec<Outcome> {
+    let each = restarts.div_ceil(FLEETS);
+    thread::scope(|scope| {
+        let storms: Vec<_> =
+            (0..FLEETS as u64).map(|seed| scope.spawn(move || storm(seed, each, change))).collect();
+        storms.into_iter().map(|storm| storm.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn restarts_under_traffic_never_make_two_holders_and_tokens_rise() {
+    let started = Instant::now();
+    let outcomes = storms(restarts(), &|builder| builder);
+    for outcome in &outcomes {
+        assert!(outcome.violations.is_empty(), "{outcome:?}");
+        assert!(outcome.holds >= outcome.restarts, "the clients were at work: {outcome:?}");
+    }
+    let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
+    println!(
+        "{} restarts, {} holds, no violation, {:.0?}",
+        sum(|outcome| outcome.restarts),
+        sum(|outcome| outcome.holds),
+        started.elapsed()
+    );
+}
+
+/// A storm that ends with the first violation, which must come.
+#[track_caller]
+fn shows_two_holders(change: &dyn Fn(LocksBuilder) -> LocksBuilder) {
+    let outcome = storm(7, 300, change);
+    println!("{} restarts, {} holds: {:?}", outcome.restarts, outcome.holds, outcome.violations);
+    assert!(outcome.violations.iter().any(|violation| violation.contains("two holders")), "{outcome:?}");
+}
+
+#[test]
+fn without_quarantine_restarts_under_traffic_make_two_holders() {
+    shows_two_holders(&|builder| builder.protections(Protections::without("quarantine").unwrap()));
+}
+
+#[test]
+fn without_the_guard_restarts_under_traffic_make_two_holders() {
+    shows_two_holders(&|builder| builder.restart_guard(false));
+}

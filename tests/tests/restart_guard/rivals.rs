@@ -1,0 +1,72 @@
+//! One who holds a lock and does not renew it, and one who wants it too, while nodes fail.
+
+use std::thread;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use redlock::{LockGuard, Locks, LocksBuilder, Protections};
+use redlock_tests::support::LIMIT;
+
+use super::builder_of;
+
+/// Long enough for nodes to fail and to come back within it, on a busy machine too.
+pub(super) const HELD_FOR: Duration = Duration::from_secs(4);
+/// The same for mutants, which do not wait until it is over.
+const HELD_FOR_MUTANT: Duration = Duration::from_secs(12);
+
+/// Which safeguards are on.
+#[derive(Clone, Copy)]
+pub(super) enum Guarded {
+    Fully,
+    /// But for this one.
+    Without(&'static str),
+    Not,
+}
+
+impl Guarded {
+    pub(super) fn builder(self, urls: Vec<String>) -> LocksBuilder {
+        match self {
+            Self::Fully => builder_of(urls, HELD_FOR),
+            Self::Without(name) => {
+                builder_of(urls, HELD_FOR_MUTANT).protections(Protections::without(name).unwrap())
+            }
+            Self::Not => builder_of(urls, HELD_FOR_MUTANT).restart_guard(false),
+        }
+    }
+}
+
+/// Acquires the lock `a`, and never renews it.
+pub(super) fn hold(locks: &Locks) -> LockGuard {
+    block_on(locks.lock("a").renew_at_most(Duration::from_nanos(1)).acquire()).unwrap()
+}
+
+/// Whether the other one acquires `a` while it is held.
+pub(super) fn gets_in(guard: &LockGuard, other: &Locks) -> bool {
+    while guard.is_valid() {
+        if let Ok(Some(rival)) = block_on(other.lock("a").try_acquire()) {
+            // It was acquired before the first of these looks, and so both hold at the time of it.
+            if guard.is_valid() && rival.is_valid() {
+                return true;
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+/// Whether there are two holders after `fail`, on nodes at these addresses. Everything must work again in the end.
+pub(super) fn two_hold(guarded: Guarded, urls: &[String], fail: impl FnOnce(&Locks)) -> bool {
+    let builder = || guarded.builder(urls.to_vec());
+    let locks = block_on(builder().init()).unwrap();
+    let other = block_on(builder().build()).unwrap();
+    let guard = hold(&locks);
+    fail(&locks);
+    assert!(guard.is_valid(), "the machine is too slow for this test");
+    let two = gets_in(&guard, &other);
+    if !two {
+        drop(guard);
+        let next = block_on(other.lock("a").wait_at_most(LIMIT).acquire()).unwrap();
+        block_on(next.release()).unwrap();
+    }
+    two
+}
