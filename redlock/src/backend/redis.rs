@@ -49,7 +49,7 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`.
+/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and `#redlock:*`.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,

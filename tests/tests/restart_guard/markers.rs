@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{BuildError, LockGuard};
-use redlock_tests::support::eventually;
+use redlock_tests::support::{LIMIT, eventually};
 
 use super::{MAX_TTL, builder, connect, incarnation, is_admitted, start, start_with};
 
@@ -74,11 +74,26 @@ fn a_marker_that_somebody_has_deleted() {
 }
 
 #[test]
-fn a_marker_that_is_no_string() {
-    is_noticed(&start(3), |server| {
+fn a_marker_that_is_no_string_is_an_error_until_it_is_deleted() {
+    let fleet = start(3);
+    let locks = connect(&fleet);
+    for server in fleet.iter().take(2) {
         server.command(&["DEL", MARKER]).unwrap();
         server.command(&["RPUSH", MARKER, "x"]).unwrap();
-    });
+    }
+    let other = block_on(builder(&fleet).start_without_quorum().build()).unwrap();
+    for locks in [&locks, &other] {
+        let refused = block_on(locks.lock("a").try_acquire()).unwrap_err().to_string();
+        assert!(refused.contains("WRONGTYPE"), "{refused}");
+    }
+    let refused = block_on(other.lock("a").try_acquire()).unwrap_err().to_string();
+    assert!(refused.contains("its marker (#redlock:marker) cannot be read"), "{refused}");
+    for server in fleet.iter().take(2) {
+        server.command(&["DEL", MARKER]).unwrap();
+    }
+    for locks in [&locks, &other] {
+        drop(block_on(locks.lock("a").wait_at_most(LIMIT).acquire()).unwrap());
+    }
 }
 
 #[test]
