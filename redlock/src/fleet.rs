@@ -328,6 +328,10 @@ impl Fleet {
                 Step::Join(_) => Mark::Join,
                 Step::Wait => match self.admission(driver, node, standing, seen, now) {
                     Some(floor) => Mark::Admit { floor },
+                    // Its clock has been set back since.
+                    None if self.lasts_too_long(standing, known.clock(), now) => {
+                        Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine }
+                    }
                     None => continue,
                 },
             };
@@ -337,6 +341,17 @@ impl Fleet {
             tracing::debug!(%error, "a node's marker was not changed");
         }
         odd
+    }
+
+    /// Whether a quarantine ends later than one that begins now, by far.
+    fn lasts_too_long(&self, standing: Standing, reading: Option<ClockReading>, now: Instant) -> bool {
+        let longest = u64::try_from(self.quarantine.as_micros()).unwrap_or(u64::MAX).saturating_mul(2);
+        match (standing, reading) {
+            (Standing::Marked(marker), Some(reading)) => {
+                marker.until > reading.at(now).saturating_add(longest)
+            }
+            _ => false,
+        }
     }
 
     /// Where the counters of a node begin whose quarantine is over; `None` if it is not, or too little is known.

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod clock_shim;
+pub mod rivals;
 pub mod support;
 
 pub use clock_shim::clock_shim;

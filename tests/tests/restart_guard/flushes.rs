@@ -6,8 +6,8 @@ use futures::executor::block_on;
 use redlock::testing::servers::RedisServer;
 use redlock_tests::support::{LIMIT, eventually};
 
-use super::rivals::{Guarded, gets_in, two_hold};
 use super::{builder_of, start};
+use redlock_tests::rivals::{Guarded, gets_in, two_hold};
 
 /// Renewed so often that a holder keeps its lock on a busy machine too.
 const TTL: Duration = Duration::from_secs(3);
@@ -68,7 +68,7 @@ fn a_flush_of_a_majority_never_makes_two_holders_and_everything_works_again() {
 fn two_flushes_in_a_row_make_the_quarantine_begin_anew() {
     let fleet = start(3);
     let urls = fleet.urls();
-    assert!(!two_hold(Guarded::Fully, &urls, |_| {
+    assert!(!two_hold(Guarded::Fully, &urls, || {
         fleet.iter().take(2).for_each(flush);
         std::thread::sleep(Duration::from_millis(300));
         fleet.iter().skip(1).for_each(flush);
@@ -83,7 +83,7 @@ fn two_hold_after_a_flush(guarded: Guarded) -> bool {
     let locks = block_on(builder().init()).unwrap();
     let other = block_on(builder().build()).unwrap();
     fleet.iter().for_each(|server| wait_for_uptime(server, LONGEST));
-    let guard = super::rivals::hold(&locks);
+    let guard = redlock_tests::rivals::hold(&locks);
     fleet.iter().take(2).for_each(flush);
     assert!(guard.is_valid(), "the machine is too slow for this test");
     gets_in(&guard, &other)

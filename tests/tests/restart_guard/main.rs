@@ -15,7 +15,6 @@ mod oracle;
 mod proxy;
 mod restarts;
 mod restore;
-mod rivals;
 mod switched;
 mod tokens;
 mod traffic;
@@ -27,6 +26,7 @@ use futures::executor::block_on;
 use redlock::node::{Incarnation, Standing};
 use redlock::testing::servers::{RedisFleet, RedisOptions, RedisServer};
 use redlock::{Locks, LocksBuilder};
+use redlock_tests::rivals::builder_of;
 
 /// Short, so that a quarantine is.
 const MAX_TTL: Duration = Duration::from_millis(600);
@@ -42,11 +42,6 @@ fn start_with(count: usize, options: &RedisOptions) -> RedisFleet {
 /// Locks with the restart guard, whose quarantines are short.
 fn builder(fleet: &RedisFleet) -> LocksBuilder {
     builder_of(fleet.urls(), MAX_TTL)
-}
-
-/// Locks with the restart guard, whose TTLs are all as long as the quarantines.
-fn builder_of(urls: Vec<String>, ttl: Duration) -> LocksBuilder {
-    Locks::builder().nodes(urls).ttl(ttl).max_ttl(ttl).node_timeout(Duration::from_millis(300))
 }
 
 /// Admitted nodes.

@@ -1,12 +1,11 @@
 //! Another server takes over a node's address.
 
-use redlock::Locks;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock_tests::support::eventually;
 
 use super::proxy::Proxy;
-use super::rivals::{Guarded, two_hold};
 use super::start;
+use redlock_tests::rivals::{Guarded, two_hold};
 
 /// How the address changes over.
 #[derive(Clone, Copy)]
@@ -31,7 +30,7 @@ fn two_hold_after_a_change(guarded: Guarded, change: Change) -> bool {
     let (fleet, spare) = (start(3), start(2));
     let proxies = [0, 1].map(|index| Proxy::start(&fleet.server(index).address()));
     let urls = vec![proxies[0].url(), proxies[1].url(), fleet.server(2).url()];
-    two_hold(guarded, &urls, |_| {
+    two_hold(guarded, &urls, || {
         proxies.iter().zip(spare.iter()).for_each(|(proxy, spare)| change.make(proxy, spare));
     })
 }
@@ -91,7 +90,7 @@ fn two_hold_after_a_failover(guarded: Guarded) -> bool {
     let urls = vec![proxy.url(), fleet.server(1).url(), fleet.server(2).url()];
     let replica = Replica::of(fleet.server(0));
     let lock = |server: &RedisServer| server.lock_keys().unwrap();
-    two_hold(guarded, &urls, |_: &Locks| {
+    two_hold(guarded, &urls, || {
         eventually("the lock is everywhere", || {
             fleet.iter().all(|server| lock(server).len() == 1) && lock(&replica.server).len() == 1
         });

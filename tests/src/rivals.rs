@@ -5,26 +5,33 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use redlock::{LockGuard, Locks, LocksBuilder, Protections};
-use redlock_tests::support::LIMIT;
 
-use super::builder_of;
+use crate::support::LIMIT;
 
 /// Long enough for nodes to fail and to come back within it, on a busy machine too.
-pub(super) const HELD_FOR: Duration = Duration::from_secs(4);
+pub const HELD_FOR: Duration = Duration::from_secs(4);
 /// The same for mutants, which do not wait until it is over.
 const HELD_FOR_MUTANT: Duration = Duration::from_secs(12);
 
+/// Locks with the restart guard, whose TTLs are all as long as the quarantines.
+pub fn builder_of(urls: Vec<String>, ttl: Duration) -> LocksBuilder {
+    Locks::builder().nodes(urls).ttl(ttl).max_ttl(ttl).node_timeout(Duration::from_millis(300))
+}
+
 /// Which safeguards are on.
 #[derive(Clone, Copy)]
-pub(super) enum Guarded {
+pub enum Guarded {
+    /// All of them.
     Fully,
     /// But for this one.
     Without(&'static str),
+    /// The restart guard is off, as a user may have it.
     Not,
 }
 
 impl Guarded {
-    pub(super) fn builder(self, urls: Vec<String>) -> LocksBuilder {
+    /// Locks whose TTLs leave enough time for nodes to fail, and to come back.
+    pub fn builder(self, urls: Vec<String>) -> LocksBuilder {
         match self {
             Self::Fully => builder_of(urls, HELD_FOR),
             Self::Without(name) => {
@@ -36,12 +43,12 @@ impl Guarded {
 }
 
 /// Acquires the lock `a`, and never renews it.
-pub(super) fn hold(locks: &Locks) -> LockGuard {
+pub fn hold(locks: &Locks) -> LockGuard {
     block_on(locks.lock("a").renew_at_most(Duration::from_nanos(1)).acquire()).unwrap()
 }
 
 /// Whether the other one acquires `a` while it is held.
-pub(super) fn gets_in(guard: &LockGuard, other: &Locks) -> bool {
+pub fn gets_in(guard: &LockGuard, other: &Locks) -> bool {
     while guard.is_valid() {
         if let Ok(Some(rival)) = block_on(other.lock("a").try_acquire()) {
             // It was acquired before the first of these looks, and so both hold at the time of it.
@@ -55,13 +62,25 @@ pub(super) fn gets_in(guard: &LockGuard, other: &Locks) -> bool {
 }
 
 /// Whether there are two holders after `fail`, on nodes at these addresses. Everything must work again in the end.
-pub(super) fn two_hold(guarded: Guarded, urls: &[String], fail: impl FnOnce(&Locks)) -> bool {
+///
+/// # Panics
+/// If it does not, or if the machine is so slow that the lock has expired when `fail` returns.
+pub fn two_hold(guarded: Guarded, urls: &[String], fail: impl FnOnce()) -> bool {
     let builder = || guarded.builder(urls.to_vec());
     let locks = block_on(builder().init()).unwrap();
     let other = block_on(builder().build()).unwrap();
-    let guard = hold(&locks);
-    fail(&locks);
-    assert!(guard.is_valid(), "the machine is too slow for this test");
+    two_of(&locks, || other, fail)
+}
+
+/// The same for these clients; the other one begins after `fail`.
+///
+/// # Panics
+/// As [`two_hold`].
+pub fn two_of(locks: &Locks, other: impl FnOnce() -> Locks, fail: impl FnOnce()) -> bool {
+    let guard = hold(locks);
+    fail();
+    assert!(guard.held().remaining() > Duration::ZERO, "the machine is too slow for this test");
+    let other = other();
     let two = gets_in(&guard, &other);
     if !two {
         drop(guard);
