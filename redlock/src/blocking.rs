@@ -12,6 +12,7 @@ use crate::error::{AcquireError, ExtendError, LostReason, ReleaseError};
 use crate::guard::Held;
 use crate::id::Instant;
 use crate::locks::ShutdownReport;
+use crate::preflight::Report;
 
 /// A set of nodes, and the locks on them; from [`Locks::blocking`](crate::Locks::blocking).
 #[derive(Debug, Clone)]
@@ -27,6 +28,11 @@ impl Locks {
     /// As [`Locks::lock`](crate::Locks::lock).
     pub fn lock(&self, name: impl AsRef<[u8]>) -> Lock {
         Lock { inner: self.inner.lock(name) }
+    }
+
+    /// As [`Locks::preflight`](crate::Locks::preflight); blocks until all nodes have answered or failed.
+    pub fn preflight(&self) -> Report {
+        block_on(self.inner.preflight())
     }
 
     /// The same locks for async code: to hand them to a function that takes [`Locks`](crate::Locks).

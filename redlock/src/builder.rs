@@ -12,7 +12,8 @@ use crate::env::{Env, RealEnv, jitter};
 use crate::fleet::Fleet;
 use crate::id::{InvalidTtl, Ttl};
 use crate::locks::Locks;
-use crate::node::{Identity, Node, NodeError};
+use crate::node::{Finding, Identity, Node, NodeError};
+use crate::preflight::{self, Measure};
 use crate::protections::Protections;
 use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
 use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
@@ -30,6 +31,7 @@ pub struct LocksBuilder {
     prefix: Option<String>,
     quorum: Option<usize>,
     start_without_quorum: bool,
+    strict: bool,
     ttl: Duration,
     max_ttl: Option<Duration>,
     drift_factor: f64,
@@ -65,6 +67,7 @@ impl LocksBuilder {
             prefix: None,
             quorum: None,
             start_without_quorum: false,
+            strict: false,
             ttl: settings.ttl.get(),
             max_ttl: Some(settings.max_ttl.get()),
             drift_factor: settings.drift_factor.get(),
@@ -120,6 +123,14 @@ impl LocksBuilder {
     /// its limits allow.
     pub fn start_without_quorum(mut self) -> Self {
         self.start_without_quorum = true;
+        self
+    }
+
+    /// Whether what [preflight](crate::preflight) warns of refuses the build too: no by default, when it is logged once. What
+    /// could not be read is no warning. Nodes that do not answer are not concerned: the quorum and
+    /// [`start_without_quorum`](LocksBuilder::start_without_quorum) decide on them.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 
@@ -225,7 +236,8 @@ impl LocksBuilder {
     ///
     /// Returns when every node has answered or failed once. A minority that cannot be reached is tried again in the
     /// background; a node that refuses our credentials, or is not what it should be, is an error even if it is alone:
-    /// somebody has to change a setting.
+    /// somebody has to change a setting. So is one on which [preflight](crate::preflight) finds that locks can get lost
+    /// ([`BuildError::Preflight`]).
     ///
     /// Cancel safe: a dropped future leaves no connection and no thread.
     ///
@@ -283,7 +295,16 @@ impl LocksBuilder {
         let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
         let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
-        self.judge(quorum, &nodes, answers)?;
+        self.judge(quorum, &nodes, &answers)?;
+        if self.protections.preflight() {
+            let report =
+                preflight::run_on_probed(&env, &nodes, answers, Measure::new(quorum, &settings)).await;
+            let findings = report.refused(self.strict);
+            if !findings.is_empty() {
+                return Err(BuildError::Preflight { findings });
+            }
+            report.log_warnings();
+        }
         let drift = settings.drift_factor;
         let fleet = settings.restart_guard.then(|| {
             let ttls = (settings.ttl, settings.max_ttl);
@@ -357,19 +378,19 @@ impl LocksBuilder {
         &self,
         quorum: Quorum,
         nodes: &[Arc<dyn Node>],
-        answers: Vec<Result<Identity, NodeError>>,
+        answers: &[Result<Identity, NodeError>],
     ) -> Result<(), BuildError> {
-        let mut known: Vec<(String, &str)> = Vec::new();
+        let mut known: Vec<(&str, &str)> = Vec::new();
         let mut failed = Vec::new();
         for (node, answer) in nodes.iter().zip(answers) {
             let identity = match answer {
                 Ok(identity) => identity,
                 Err(error) => {
-                    failed.push(error);
+                    failed.push(error.clone());
                     continue;
                 }
             };
-            let Some(instance) = identity.instance else { continue };
+            let Some(instance) = &identity.instance else { continue };
             if let Some((_, first)) = known.iter().find(|(seen, _)| *seen == instance) {
                 let (first, second) = ((*first).to_owned(), node.address().to_owned());
                 return Err(BuildError::SameServer { first, second });
@@ -500,6 +521,12 @@ pub enum BuildError {
     InitIncomplete {
         /// Those that were not, each with its reason.
         nodes: Vec<NodeError>,
+    },
+    /// Locks could get lost on these nodes, or, in [strict](LocksBuilder::strict) mode, something is not as it should be.
+    #[error("preflight: {}", preflight::OneLine(findings))]
+    Preflight {
+        /// What was found on which node, and what to do.
+        findings: Vec<Finding>,
     },
     /// The library's threads could not be started.
     #[error("the threads for I/O and timers could not be started: {0}")]

@@ -72,9 +72,13 @@ impl Held {
 
     /// Completes when the lock is held no longer, with the reason; `None` if its guard released it.
     ///
-    /// It fires no later than [`Held::valid_until`], and at once when a majority of nodes says that somebody else holds the
-    /// lock. Its timer runs on a thread of its own and counts the time that the machine sleeps; the task that awaits it
-    /// must of course get to run.
+    /// It fires no later than [`Held::valid_until`], and as soon as a renewal or [`Held::extend`] hears from a majority of
+    /// nodes that the lock is not its own any more. Its timer runs on a thread of its own and counts the time that the
+    /// machine sleeps; the task that awaits it must of course get to run.
+    ///
+    /// While the whole process gets no CPU (`SIGSTOP`, a paused virtual machine) nothing in it can fire. When it goes on,
+    /// this completes as soon as it is polled and [`Held::is_valid`] is false at the first look; a step that was taken just
+    /// after an earlier look must be refused by the resource, which the [fencing token](Held::fencing_token) enables.
     ///
     /// Cancel safe and level-triggered: asked after the loss, it completes at once.
     pub async fn lost(&self) -> Option<LostReason> {

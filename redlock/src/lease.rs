@@ -193,7 +193,8 @@ impl Lease {
 
     /// When it is lost, unless it is renewed before: a moment ahead of the end of its validity.
     pub(crate) fn lost_at(&self) -> Instant {
-        self.valid_until().saturating_sub(LEAD)
+        let lead = if self.driver.protections.lost_ahead() { LEAD } else { Duration::ZERO };
+        self.valid_until().saturating_sub(lead)
     }
 
     /// Ends it as lost if its validity has passed, or is about to.

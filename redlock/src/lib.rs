@@ -17,7 +17,7 @@
 //!   with `appendonly yes` and `appendfsync always`, or keep a crashed node out for longer than the longest TTL in use.
 //! * **Nodes must be independent.** Replication in Redis is asynchronous: a replica that is promoted may not know a lock that
 //!   its master has granted. Give addresses of masters that do not fail over, not of a Cluster or of a Sentinel group, and
-//!   forbid eviction (`maxmemory-policy noeviction`).
+//!   forbid eviction (`maxmemory-policy noeviction`). [`preflight`] looks for what it can see of this.
 //! * **Nodes' clocks must not jump.** Redis expires keys by its wall clock: set forward on a majority, or on a few nodes while
 //!   others are down, it ends a lock early. Rates that differ are covered up to [`LocksBuilder::drift_factor`].
 //! * **Clients of other libraries** can lock the same keys (a key is `prefix:name` with the owner as its value), but the
@@ -80,6 +80,7 @@
 //! | [`Lock`] | A lock by name, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire), [`run`](Lock::run). |
 //! | [`LockGuard`] | A lock that is held. Renews itself; dropping it releases. |
 //! | [`Held`] | A view of a hold, to share: how long it is valid, and when it is lost. |
+//! | [`preflight`] | What is found on the nodes before locks rely on them: [`Locks::preflight`], and once when it is built. |
 //! | [`blocking`] | All of it for code without an async runtime. |
 //! | [`node::Node`] | One independent lock store; implement it for a store of your own. |
 //!
@@ -98,6 +99,7 @@
 //! | [`release`](LockGuard::release) | The hold has ended; the release goes on in the background. |
 //! | [`lost`](Held::lost), [`at_risk`](Held::at_risk), [`state_changed_from`](Held::state_changed_from) | Nothing. |
 //! | [`build`](LocksBuilder::build) | No connection and no thread. |
+//! | [`preflight`](Locks::preflight) | Nothing. |
 //! | [`LockGuard`] | The hold has ended; the lock is released in the background, without blocking. |
 //! | the last [`Locks`] and guard | Threads and connections end when what is to be released has been released or has expired. |
 //!
@@ -107,7 +109,7 @@
 //! # Errors
 //! | error | when | what is held |
 //! |---|---|---|
-//! | [`BuildError`] | A setting or a node is not as it should be, or no quorum answers. | nothing |
+//! | [`BuildError`] | A setting or a node is not as it should be ([`preflight`]), or no quorum answers. | nothing |
 //! | [`AcquireError`] | Somebody else has it, too few nodes answer, or the request was wrong. | nothing |
 //! | [`ExtendError`] | The validity was not prolonged. | as before, unless it says lost or released |
 //! | [`ReleaseError`] | It was not held to the end, or no quorum has confirmed yet. | nothing |
@@ -141,6 +143,7 @@ pub mod blocking;
 pub mod config;
 pub mod env;
 pub mod node;
+pub mod preflight;
 #[cfg(feature = "testing")]
 pub mod testing;
 

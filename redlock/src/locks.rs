@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::id::LockName;
 use crate::lock::Lock;
 use crate::node::Node;
+use crate::preflight::{self, Measure, Report};
 use crate::queue::Queue;
 use crate::quorum::Quorum;
 use crate::renewal::Renewal;
@@ -44,6 +45,16 @@ impl Locks {
     /// The nodes, in the order in which they were given.
     pub fn nodes(&self) -> &[Arc<dyn Node>] {
         self.core.driver.nodes()
+    }
+
+    /// Looks at the nodes: who they are, how they are set up, whether they go together. Changes nothing on them. A node
+    /// that does not answer takes a few seconds, and is a finding.
+    ///
+    /// Cancel safe: dropped, nothing is left.
+    pub async fn preflight(&self) -> Report {
+        let driver = &self.core.driver;
+        let measure = Measure::new(driver.quorum, &self.core.settings);
+        preflight::run(&driver.env, driver.nodes(), measure).await
     }
 
     /// Stops acquiring, and waits until every guard has been dropped and every release has been seen to its end, for

@@ -10,7 +10,9 @@
 )]
 pub(crate) mod clock;
 mod error;
+mod examination;
 pub(crate) mod fence;
+mod finding;
 mod mark;
 
 use std::fmt;
@@ -24,7 +26,10 @@ use crate::id::{Instant, LockName, OwnerToken, Ttl};
 pub use crate::id::{Charter, Incarnation, Marker, Standing};
 pub use clock::ClockReading;
 pub use error::{Effect, NodeError, NodeErrorKind};
+pub use examination::Examination;
+pub(crate) use examination::is_this_machine;
 pub use fence::{Fence, Raise};
+pub use finding::{Finding, FindingKind, Persistence, Severity};
 pub use mark::{Mark, MarkRequest};
 
 /// What a node operation returns: nothing is sent before the first poll.
@@ -78,6 +83,14 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+
+    /// Looks at how the store is set up, for [`preflight`](crate::preflight); changes nothing. What it does not let us read
+    /// is [`FindingKind::Unreadable`], not an error. By default nothing is known.
+    ///
+    /// Idempotent.
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async { Ok(Examination::default()) })
+    }
 
     /// What the latest answer showed of the store's own clock; `None` before the first one.
     fn clock(&self) -> Option<ClockReading>;

@@ -74,6 +74,8 @@ protections! {
     extend_in_time,
     /// A majority that says the lock is somebody else's ends it at once.
     lost_on_majority,
+    /// A loss by expiry is reported a moment before the validity ends, not at its end.
+    lost_ahead,
     /// A lock is held only when a quorum of nodes stores its fencing token, or a greater one.
     fence_quorum,
     /// A node follows a client's hint no further than a second from its own time.
@@ -98,4 +100,6 @@ protections! {
     clock_guard,
     /// A quorum of clocks that jump together means that our own is wrong: what was held is lost.
     own_clock,
+    /// A `Locks` is not built on nodes that can lose locks.
+    preflight,
 }

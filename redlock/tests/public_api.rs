@@ -10,7 +10,8 @@ use redlock::backend::memory::MemoryNode;
 use redlock::backend::redis::{RedisConfig, RedisConfigError, RedisNode, TlsFiles};
 use redlock::config::{Config, ConfigError};
 use redlock::env::{Env, RandomError};
-use redlock::node::{Node, NodeError, RefusalReason};
+use redlock::node::{ClockReading, Examination, Node, NodeError, RefusalReason};
+use redlock::preflight::{Finding, FindingKind, Persistence, Report, Severity};
 use redlock::{
     AcquireError, BuildError, ExtendError, Held, Instant, InvalidDriftFactor, InvalidName, InvalidQuorum,
     InvalidTtl, Lock, LockGuard, LockName, LockState, Locks, LocksBuilder, LostReason, NodeReport, NodeVote,
@@ -28,7 +29,11 @@ fn values_can_be_shared_between_threads() {
     shareable::<blocking::LockGuard>();
     shareable::<MemoryNode>();
     shareable::<RedisNode>();
+    cloneable::<ClockReading>();
     cloneable::<Config>();
+    cloneable::<Examination>();
+    cloneable::<Finding>();
+    cloneable::<FindingKind>();
     cloneable::<Held>();
     cloneable::<Instant>();
     cloneable::<Lock>();
@@ -39,8 +44,11 @@ fn values_can_be_shared_between_threads() {
     cloneable::<NodeReport>();
     cloneable::<NodeVote>();
     cloneable::<OwnerToken>();
+    cloneable::<Persistence>();
     cloneable::<Quorum>();
     cloneable::<RedisConfig>();
+    cloneable::<Report>();
+    cloneable::<Severity>();
     cloneable::<ShutdownReport>();
     cloneable::<TlsFiles>();
     cloneable::<Ttl>();
@@ -87,5 +95,6 @@ fn every_future_can_be_spawned(builder: LocksBuilder, locks: Locks, lock: Lock, 
     sendable(guard.at_risk(Duration::ZERO));
     sendable(guard.state_changed_from(LockState::Held));
     sendable(guard.release());
+    sendable(locks.preflight());
     sendable(locks.shutdown(Duration::ZERO));
 }

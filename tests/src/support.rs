@@ -10,14 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use futures::executor::block_on;
 use redlock::backend::redis::RedisConfig;
+use redlock::node::Node;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{Locks, LocksBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a test waits for what must happen. A machine that is busy with other tests is slow.
 pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the `holder` program waits for a node when it asks for many locks.
+pub const ASK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A TTL that no test outlives: a key that goes away was released, and did not expire.
 pub const LONG: Duration = Duration::from_secs(300);
@@ -89,6 +94,12 @@ fn state_of(stat: &str) -> Option<char> {
     stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
+/// Whether the node says at once that it has no connection.
+pub fn is_disconnected(node: &Arc<dyn Node>) -> bool {
+    // An answer that is there at once: the server need not be asked.
+    matches!(Arc::clone(node).probe().now_or_never(), Some(Err(_)))
+}
+
 /// Measures how late this process gets the CPU, for tests of what would otherwise be exact.
 pub struct Lateness {
     stop: Arc<AtomicBool>,
@@ -149,8 +160,14 @@ impl HolderProcess {
     }
 
     /// Writes a line to its stdin; the line stays in the pipe while it stands still.
+    pub fn say(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Writes any line to its stdin.
     pub fn ask(&mut self) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "go").unwrap();
+        self.say("go");
     }
 
     /// Waits until each of its threads waits for something: it is in the middle of nothing.

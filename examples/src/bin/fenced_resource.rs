@@ -1,8 +1,9 @@
 //! A resource that refuses holders whose time has passed: what no lock can prevent, the resource does.
 //!
 //! A holder may stand still (a virtual machine that is moved, swapping, `SIGSTOP`) right between looking at its lock and
-//! its write. When it wakes, somebody else has the lock, and its write is on the way. Every holder therefore sends its
-//! fencing token with the write, and the resource refuses a token below one that it has seen.
+//! its write. While it does, no thread of its process runs that could tell it. When it wakes, somebody else has the lock, and
+//! its write is on the way. Every holder therefore sends its fencing token with the write, and the resource refuses a token
+//! below one that it has seen.
 //!
 //! ```sh
 //! cargo run -p redlock-examples --bin fenced_resource
@@ -45,6 +46,10 @@ async fn main() -> anyhow::Result<()> {
         Err(refused) => println!("account: {refused}"),
     }
     println!("account: {}", account.text());
+
+    // Nothing could tell it while it stood still; the first look after it does.
+    anyhow::ensure!(!sleeper.is_valid(), "two holders at once");
+    println!("first: looks again: its lock is lost");
 
     guard.release().await?;
     drop(sleeper);

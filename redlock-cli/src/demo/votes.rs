@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redlock::LockName;
 use redlock::node::{
-    AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest, Node,
-    NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 
 /// The answers of one node to acquire requests.
@@ -83,6 +83,10 @@ impl Node for CountedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         self.inner().inspect(name)
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        self.inner().examine()
     }
 
     fn clock(&self) -> Option<ClockReading> {

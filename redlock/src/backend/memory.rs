@@ -12,9 +12,9 @@ use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    AcquireRequest, ClockReading, ExtendRequest, Grant, Identity, Incarnation, Inspection, MarkRequest, Node,
-    NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, Refusal, RefusalReason, ReleaseRequest,
-    Released, Reply, Standing,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Grant, Identity, Incarnation,
+    Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, Refusal,
+    RefusalReason, ReleaseRequest, Released, Reply, Standing,
 };
 use crate::protections::Protections;
 
@@ -113,6 +113,12 @@ impl MemoryNode {
     #[cfg(feature = "testing")]
     pub fn forget_counter(&self, name: &LockName) {
         self.lock().counters.remove(name);
+    }
+
+    /// Forgets who has a name, as a server does that evicts keys.
+    #[cfg(feature = "testing")]
+    pub fn evict(&self, name: &LockName) {
+        self.lock().entries.remove(name);
     }
 
     /// The number of entries, also of those that have expired and were not swept yet.
@@ -325,6 +331,10 @@ impl Node for MemoryNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Box::pin(async move { Ok(self.inspect_now(&name)) })
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async { Ok(Examination::new(vec![FindingKind::InProcess])) })
     }
 
     fn clock(&self) -> Option<ClockReading> {

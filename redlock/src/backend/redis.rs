@@ -6,6 +6,7 @@
 
 mod config;
 mod connection;
+mod examine;
 mod failure;
 mod identity;
 mod keys;
@@ -37,8 +38,9 @@ use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest, Node,
-    NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply,
+    Standing,
 };
 use crate::protections::Protections;
 
@@ -49,7 +51,9 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and `#redlock:*`.
+/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and `#redlock:*`. For
+/// [`preflight`](crate::preflight) let it have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and
+/// nothing else changes.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
@@ -268,6 +272,15 @@ impl Node for RedisNode {
         Box::pin(async move {
             let session = self.session()?;
             Ok(self.run(&session, Script::Inspect, &name, [], Answer::inspection).await?.0)
+        })
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(async move {
+            let session = self.session()?;
+            examine::examine(&self.shared, &session)
+                .await
+                .map_err(|failure| failure.without_effect(&self.address))
         })
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::id::Instant;
 
-/// How long the sample with the smallest round trip is trusted; clocks drift apart meanwhile.
-const SAMPLE_LIFE: Duration = Duration::from_secs(10);
+/// Clocks drift apart: a sample is taken for worse by its age divided by this than it was.
+const AGEING: u32 = 100;
 
 /// What one answer showed of a node's clock. The node read it between the sending of the request and the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,11 @@ impl ClockReading {
     /// The node's time when ours is `now`, in microseconds.
     pub fn at(&self, now: Instant) -> u64 {
         shift(now, self.middle())
+    }
+
+    /// How far the most likely offset may be wrong, either way.
+    pub(crate) fn error(&self) -> Duration {
+        Duration::from_micros(self.most.abs_diff(self.least) / 2)
     }
 
     /// The most likely offset.
@@ -72,11 +77,11 @@ impl NodeClock {
             taken: received,
         };
         let keep = self.sample.is_some_and(|old| {
-            let fresh = received.saturating_since(old.taken) < SAMPLE_LIFE;
+            let doubt = old.round_trip.saturating_add(received.saturating_since(old.taken) / AGEING);
             // A node whose clock was set has an offset that no round trip explains.
-            let spread = old.round_trip.max(new.round_trip).as_micros();
+            let spread = doubt.max(new.round_trip).as_micros();
             let agrees = u128::from(old.offset.abs_diff(new.offset)) <= spread + 1_000;
-            fresh && agrees && old.round_trip <= new.round_trip
+            agrees && doubt <= new.round_trip
         });
         if !keep {
             self.sample = Some(new);
@@ -133,7 +138,19 @@ mod tests {
         clock.sample(1_000_400, at(200), at(900));
         assert_eq!(clock.deadline(at(0)), Some(999_950));
         clock.sample(11_000_500, at(10_000_200), at(10_000_900));
-        assert_eq!(clock.deadline(at(0)), Some(999_600), "an old sample is replaced even by a slower one");
+        assert_eq!(
+            clock.deadline(at(0)),
+            Some(999_600),
+            "an old sample is replaced by one that is a little slower"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_lay_unread_does_not_make_deadlines_early() {
+        let mut clock = NodeClock::default();
+        clock.sample(1_000_050, at(0), at(100));
+        clock.sample(21_000_100, at(20_000_000), at(23_000_000));
+        assert_eq!(clock.deadline(at(0)), Some(999_950));
     }
 
     #[test]

@@ -199,16 +199,14 @@ impl Watch {
             return;
         }
         let window = budget.window;
-        let gap = self.latest.map(|latest| new.to.saturating_since(latest.to));
+        if self.latest.is_some_and(|latest| new.to.saturating_since(latest.to) > window) {
+            // Not looked at for so long that one cannot tell the rate of an honest clock from a step.
+            self.moved = None;
+            self.begin_anew();
+        }
         self.latest = Some(new);
-        if let Some((by, before)) = self.shift(&new, budget) {
-            if gap.is_some_and(|gap| gap > window) {
-                // Not looked at for so long that the rate of an honest clock explains it.
-                self.begin_anew();
-                self.latest = Some(new);
-            } else if self.moved.is_none() {
-                self.moved = Some(Moved { by, at: new.to, before });
-            }
+        if self.moved.is_none() {
+            self.moved = self.shift(&new, budget).map(|(by, before)| Moved { by, at: new.to, before });
         }
         let step = window / STEPS;
         match self.steps.back_mut() {

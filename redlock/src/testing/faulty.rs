@@ -16,8 +16,9 @@ use futures::future::{Either, pending, select};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
-    AcquireRequest, ClockReading, Effect, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    AcquireRequest, ClockReading, Effect, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    Standing,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -55,6 +56,8 @@ pub enum Op {
     Release,
     /// [`Node::inspect`]
     Inspect,
+    /// [`Node::examine`]
+    Examine,
 }
 
 /// An operation that reached the node.
@@ -65,7 +68,7 @@ pub struct Event {
     pub at: Instant,
     /// Which operation.
     pub op: Op,
-    /// The lock it was about; `None` for a probe.
+    /// The lock it was about; `None` for a probe or an examination.
     pub name: Option<LockName>,
     /// The owner it named; `None` for those that name none.
     pub owner: Option<OwnerToken>,
@@ -315,6 +318,10 @@ impl Node for FaultyNode {
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         let what = Subject::new(Op::Inspect, Some(&name), None);
         Box::pin(self.send(what, move |node| node.inspect(name.clone())))
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Box::pin(self.send(Subject::new(Op::Examine, None, None), |node| node.examine()))
     }
 
     fn clock(&self) -> Option<ClockReading> {

@@ -11,9 +11,10 @@ use clap::{Parser, Subcommand};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use futures::executor::block_on;
-use redlock::{Held, Instant, Locks, RunError, blocking};
+use futures::future::join_all;
+use redlock::{Held, Instant, Locks, Protections, RunError, blocking};
 use redlock_tests::bench::Result;
-use redlock_tests::support::LIMIT;
+use redlock_tests::support::{ASK_PATIENCE, LIMIT};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Acquires locks on Redis servers, as a test asks it to
@@ -27,6 +28,18 @@ struct Command {
 enum What {
     /// Acquires a lock, prints "held", and holds it until stdin ends or the lock is lost; prints "lost" then
     Hold { name: String, ttl_millis: u64, urls: Vec<String> },
+    /// Prints "connected", waits for a line, prints "asking", asks for so many locks at once, and goes on until stdin ends
+    Ask {
+        /// Lacks this safeguard
+        #[arg(long)]
+        without: Option<String>,
+        names: u32,
+        prefix: String,
+        urls: Vec<String>,
+    },
+    /// Acquires a lock, prints "held TOKEN", and does what stdin says: "look" prints whether it is valid, "write" prints
+    /// "write TOKEN" without a look
+    Act { name: String, ttl_millis: u64, urls: Vec<String> },
     /// Acquires a lock and works under it until it is lost; says how its clocks stand
     ///
     /// Prints "held", CLOCK_BOOTTIME, the library's clock, CLOCK_BOOTTIME again, CLOCK_MONOTONIC. For each line of stdin: "look",
@@ -46,6 +59,8 @@ enum What {
 fn main() -> Result<()> {
     match Command::parse().what {
         What::Hold { name, ttl_millis, urls } => hold(&name, Duration::from_millis(ttl_millis), urls),
+        What::Ask { without, names, prefix, urls } => ask(without, names, &prefix, urls),
+        What::Act { name, ttl_millis, urls } => act(&name, Duration::from_millis(ttl_millis), urls),
         What::Work { name, ttl_millis, no_renewal, urls } => {
             block_on(work(&name, Duration::from_millis(ttl_millis), no_renewal, urls))
         }
@@ -71,6 +86,37 @@ fn hold(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
     });
     guard.wait_lost();
     println!("lost");
+    Ok(())
+}
+
+fn ask(without: Option<String>, names: u32, prefix: &str, urls: Vec<String>) -> Result<()> {
+    let protections = match without {
+        Some(name) => Protections::without(&name).ok_or("no such safeguard")?,
+        None => Protections::default(),
+    };
+    let builder = Locks::builder().nodes(urls).restart_guard(false).protections(protections);
+    let locks = block_on(builder.ttl(Duration::from_secs(30)).node_timeout(ASK_PATIENCE).build())?;
+    let locks: Vec<_> = (0..names).map(|number| locks.lock(format!("{prefix}-{number}"))).collect();
+    println!("connected");
+    io::stdin().read_line(&mut String::new())?;
+    println!("asking");
+    let guards = block_on(join_all(locks.iter().map(redlock::Lock::try_acquire)));
+    io::stdin().read_to_end(&mut Vec::new())?;
+    drop(guards);
+    Ok(())
+}
+
+fn act(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
+    let guard = connect(urls)?.lock(name).ttl(ttl).acquire()?;
+    let token = guard.fencing_token().ok_or("fencing is off")?;
+    println!("held {token}");
+    for order in io::stdin().lines() {
+        match order?.as_str() {
+            "look" => println!("{}", if guard.is_valid() { "valid" } else { "not valid" }),
+            "write" => println!("write {token}"),
+            order => return Err(format!("what is {order:?}?").into()),
+        }
+    }
     Ok(())
 }
 

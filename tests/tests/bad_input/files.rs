@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use futures::executor::block_on;
+use redlock::config::Config;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{BuildError, Locks};
 use redlock_tests::support::{assert_no_key_is_left, eventually, servers_with};
@@ -64,6 +65,8 @@ fn a_file_with_five_nodes_locks_on_all_of_them() {
         "[lock.redlock]\nnodes = {:?}\nprefix = \"app\"\nexpiration = \"1m\"\nacquireMaxRetries = 2\n",
         fleet.urls()
     ));
+    // Nobody holds a lock on new servers.
+    drop(block_on(Config::from_file(&path).unwrap().into_builder().unwrap().init()).unwrap());
     let locks = block_on(Locks::from_toml(&path)).unwrap();
     assert_eq!((locks.quorum().nodes(), locks.quorum().size()), (5, 3));
     let guard = block_on(locks.lock("a").acquire()).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redlock::node::{AcquireRequest, ExtendRequest, Node, NodeFuture, Reply};
 use redlock::testing::faulty::{Fault, Op};
 use redlock::testing::virtual_env::ClientClock;
-use redlock::{LockName, OwnerToken, Protections, Ttl};
+use redlock::{LockName, LostReason, OwnerToken, Protections, Ttl};
 
 use crate::world::{NAME, TTL, World, both_believe, millis};
 
@@ -80,6 +80,16 @@ pub(crate) fn believed_against_the_majority(protections: Protections) -> bool {
     world.sim.advance(TTL / 2);
     assert!(client.links[0].log().iter().any(|event| event.op == Op::Extend), "renewal must have asked");
     guard.is_valid()
+}
+
+/// No node answers any more; the holder works until it is told to stop.
+pub(crate) fn told_when_it_was_over(protections: Protections) -> bool {
+    let world = World::new(protections);
+    let client = world.client();
+    let guard = world.try_acquire(&client).unwrap();
+    client.links.iter().for_each(|link| link.hang());
+    assert_eq!(world.sim.block_on(guard.lost()), Some(LostReason::Expired));
+    world.sim.now() >= guard.valid_until()
 }
 
 fn name() -> LockName {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // Clippy's allowance for tests does not reach their helpers.
 
 mod acquiring;
+mod building;
 mod fencing;
 mod holding;
 mod releasing;
@@ -60,6 +61,11 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         holding::believed_against_the_majority,
     ),
     (
+        "lost_ahead",
+        "a holder is told of its loss only when its validity has ended",
+        holding::told_when_it_was_over,
+    ),
+    (
         "fence_quorum",
         "a later holder that meets other nodes has no greater fencing token",
         fencing::token_of_a_minority,
@@ -75,6 +81,11 @@ const SCENARIOS: &[(&str, &str, Scenario)] = &[
         fencing::token_forgotten_by_one_node_after_the_other,
     ),
     ("fence_once", "a request that arrives twice counts twice", fencing::counted_twice),
+    (
+        "preflight",
+        "a lock that its node has evicted is handed out again",
+        building::handed_out_by_a_node_that_evicts,
+    ),
 ];
 
 #[test]

@@ -75,6 +75,36 @@ fn a_loss_is_reported_by_the_end_of_the_validity_while_three_of_five_never_answe
 }
 
 #[test]
+fn every_look_agrees_with_the_clock_while_three_of_five_never_answer() {
+    /// By how much a loss may be told ahead.
+    const LEAD: Duration = Duration::from_millis(1);
+    let fleet = RedisFleet::start(5).unwrap();
+    let locks = connect(&fleet);
+    let guard = block_on(locks.lock("a").ttl(TTL / 2).acquire()).unwrap();
+    let silent = first(&fleet, 3);
+    Failure::Hung.strike(&silent);
+    let told = watch(guard.held(), |held| block_on(held.lost()));
+    let (mut valid, mut invalid) = (0, 0);
+    while invalid < 1_000 {
+        let (before, until_before) = (Instant::now(), guard.valid_until());
+        if guard.is_valid() {
+            assert!(before < guard.valid_until(), "believed after its end");
+            assert_eq!(invalid, 0, "what is lost stays lost");
+            valid += 1;
+        } else {
+            assert!(Instant::now().saturating_add(LEAD) >= until_before, "given up before its time");
+            invalid += 1;
+        }
+        thread::yield_now();
+    }
+    assert!(valid > 0);
+    assert_eq!(told.join().unwrap().0, Some(LostReason::Expired));
+    drop(guard);
+    Failure::Hung.heal(&silent);
+    assert_no_key_is_left(&fleet);
+}
+
+#[test]
 fn a_suspect_lock_is_held_again_when_the_nodes_come_back_in_time() {
     let fleet = RedisFleet::start(5).unwrap();
     let locks = connect(&fleet);

@@ -5,8 +5,11 @@
 mod comeback;
 mod killed_holder;
 mod loss;
+mod loss_by_nodes;
 mod majority;
 mod minority;
+mod starved;
+mod stood_still;
 
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock_tests::support::is_paused;

@@ -61,7 +61,10 @@ fn imitate(version: &'static str, evalsha: &'static str) -> RedisConfig {
             "ping" => "+PONG\r\n".to_owned(),
             "client" => ":1\r\n".to_owned(),
             "info" => {
-                bulk(&format!("redis_version:{version}\r\nrun_id:{}\r\nrole:master\r\n", "0a".repeat(20)))
+                let id = "0a".repeat(20);
+                bulk(&format!(
+                    "redis_version:{version}\r\nrun_id:{id}\r\nrole:master\r\nmaster_replid:{id}\r\n"
+                ))
             }
             "time" => "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_owned(),
             "script" => bulk(&"ab".repeat(20)),

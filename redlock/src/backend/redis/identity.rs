@@ -73,7 +73,8 @@ fn id(info: &str, name: &str) -> Result<String, Failure> {
     id.map(str::to_owned).ok_or_else(|| missing(name))
 }
 
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+/// What INFO says under this name; `None` if that is nothing.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim();
     Some(value).filter(|value| !value.is_empty())
 }

@@ -273,6 +273,14 @@ pub(super) async fn load(connection: &Arc<Connection>, text: String) -> Result<S
     hash.map(Str::from).ok_or_else(|| not_redis("its answer to SCRIPT LOAD is no hash"))
 }
 
+/// Reads the server's clock; a failure is told by whatever comes next.
+pub(super) async fn read_clock(shared: &Shared, connection: &Arc<Connection>) {
+    let sent = shared.env.now();
+    if let Ok(frame) = command(connection, "TIME", vec![]).await {
+        reply::time(&frame).into_iter().for_each(|micros| shared.sample(micros, sent));
+    }
+}
+
 /// Reads the server's marker, behind the look at the server: what was written since is found by the scripts.
 async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server) -> Result<Memory, Failure> {
     if !shared.config.restart_guard {
@@ -349,7 +357,14 @@ pub(super) async fn command(
             }
         },
         Outcome::NotSent(failure) => Err(failure),
-        Outcome::Lost(why) => Err(closed_early(&format!("no answer to {name}: {why}"))),
+        Outcome::Lost(why) if connection.answered() == 0 => {
+            Err(closed_early(&format!("no answer to {name}: {why}")))
+        }
+        // It has answered before: it is what it should be.
+        Outcome::Lost(why) => {
+            let detail = format!("the connection ended before the answer to {name}: {why}");
+            Err(Failure::new(NodeErrorKind::Unreachable, detail))
+        }
     }
 }
 

@@ -31,8 +31,12 @@ struct New<'a> {
 }
 
 impl RedisNode {
-    /// Who the server is now. One command, and now and then more.
+    /// Who the server is now. With the guard one command, and now and then more.
     pub(super) async fn look(&self, session: &Arc<Session>) -> Result<Identity, NodeError> {
+        if session.memory == Memory::Unguarded {
+            link::read_clock(&self.shared, &session.connection).await;
+            return self.judge_again(session, None).await;
+        }
         let all = vec![session.hashes.of(Script::Look).clone().into(), 0.into()];
         let looked = self.call(session, Script::Look, all, Answer::ceiling).await;
         let is_recent = self.shared.last_judged() < JUDGE_EVERY;
@@ -48,7 +52,8 @@ impl RedisNode {
     async fn judge_again(&self, session: &Arc<Session>, ceiling: Option<u64>) -> Result<Identity, NodeError> {
         let server = link::judge(&session.connection).await;
         let server = server.map_err(|failure| failure.without_effect(&self.address))?;
-        let durable = match self.shared.config.trust_aof {
+        let must_ask = self.shared.config.trust_aof && session.memory != Memory::Unguarded;
+        let durable = match must_ask {
             true => link::is_durable(&session.connection).await,
             false => Ok(session.memory.is_durable()),
         };

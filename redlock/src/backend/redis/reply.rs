@@ -146,6 +146,12 @@ pub(super) fn second(frame: &Resp3Frame) -> Option<&str> {
     }
 }
 
+/// A list of strings; what is no string in it is empty.
+pub(super) fn texts(frame: &Resp3Frame) -> Option<Vec<&str>> {
+    let Resp3Frame::Array { data, .. } = frame else { return None };
+    Some(data.iter().map(|item| text(item).unwrap_or_default()).collect())
+}
+
 /// An error answer.
 pub(super) fn error(frame: &Resp3Frame) -> Option<String> {
     match frame {

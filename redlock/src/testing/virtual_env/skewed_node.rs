@@ -7,8 +7,8 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest, Node,
-    NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
 };
 
 /// Translates the deadlines of one client into the node's time with the estimate that the real backends use, and knows of the
@@ -105,6 +105,10 @@ impl Node for SkewedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Arc::clone(&self.node).inspect(name)
+    }
+
+    fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
+        Arc::clone(&self.node).examine()
     }
 
     fn clock(&self) -> Option<ClockReading> {
