@@ -243,7 +243,7 @@ impl Fleet {
                     state.clocks.observe(node, reading.least, reading.most, reading.taken);
                 }
             }
-            state.clocks.culprit()
+            state.clocks.culprit(now)
         };
         let moved = match culprit {
             Culprit::None => return false,

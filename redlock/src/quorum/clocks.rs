@@ -158,8 +158,9 @@ impl Clocks {
         self.watches.iter().any(|watch| watch.moved.is_some())
     }
 
-    /// Whose clock is wrong, where one has moved.
-    pub(crate) fn culprit(&self) -> Culprit {
+    /// Whose clock is wrong, where one has moved. Where that cannot be told, since they have moved apart or too few can be read, it
+    /// is taken for the nodes' own once every lock that was held then has ended.
+    pub(crate) fn culprit(&self, now: Instant) -> Culprit {
         let moved: Vec<(usize, Moved)> =
             self.watches.iter().enumerate().filter_map(|(node, watch)| Some((node, watch.moved?))).collect();
         let Some(first) = moved.iter().map(|(_, moved)| moved.at).min() else { return Culprit::None };
@@ -171,7 +172,8 @@ impl Clocks {
         let steady = |watch: &&Watch| {
             watch.moved.is_none() && watch.latest.is_some_and(|step| step.to > first) && watch.steps.len() > 1
         };
-        if self.watches.iter().filter(steady).count() >= self.quorum.size() {
+        let has_ended = now.saturating_since(first) > self.window;
+        if has_ended || self.watches.iter().filter(steady).count() >= self.quorum.size() {
             return Culprit::Nodes(moved);
         }
         Culprit::Undecided
@@ -330,10 +332,10 @@ mod tests {
             world.offsets[2] += by;
             world.read(2);
             assert_eq!(world.trusted(), [0, 1, 3, 4]);
-            assert_eq!(world.clocks.culprit(), Culprit::Undecided);
+            assert_eq!(world.clocks.culprit(world.now), Culprit::Undecided);
             world.now = world.now.saturating_add(Duration::from_millis(1));
             [0, 1, 3].into_iter().for_each(|node| world.read(node));
-            let Culprit::Nodes(nodes) = world.clocks.culprit() else { panic!() };
+            let Culprit::Nodes(nodes) = world.clocks.culprit(world.now) else { panic!() };
             assert_eq!(nodes.len(), 1);
             assert!(nodes[0].0 == 2 && nodes[0].1.by.abs_diff(by) < 1_000, "{nodes:?}");
             world.clocks.forget(2, world.now);
@@ -349,12 +351,29 @@ mod tests {
         world.watch(100);
         world.offsets.iter_mut().for_each(|offset| *offset += 5_000_000);
         (0..3).for_each(|node| world.read(node));
-        assert_eq!(world.clocks.culprit(), Culprit::Own);
+        assert_eq!(world.clocks.culprit(world.now), Culprit::Own);
         world.clocks.forget_all(world.now);
         (0..5).for_each(|node| world.read(node));
         world.watch(29);
         assert!(world.trusted().is_empty());
         world.watch(2);
+        assert_eq!(world.trusted().len(), 5);
+    }
+
+    #[test]
+    fn clocks_that_move_apart_are_not_in_doubt_for_ever() {
+        let mut world = World::new();
+        world.watch(100);
+        for (node, by) in [(0, 60_000_000), (1, 5_000_000), (2, -60_000_000), (3, -5_000_000)] {
+            world.offsets[node] += by;
+        }
+        world.watch(1);
+        assert_eq!(world.clocks.culprit(world.now), Culprit::Undecided);
+        world.watch(31);
+        let Culprit::Nodes(nodes) = world.clocks.culprit(world.now) else { panic!() };
+        assert_eq!(nodes.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        nodes.iter().for_each(|(node, _)| world.clocks.forget(*node, world.now));
+        world.watch(32);
         assert_eq!(world.trusted().len(), 5);
     }
 

@@ -4,6 +4,7 @@ mod fresh;
 mod quorum;
 mod report;
 mod single;
+mod storm;
 mod tokens;
 
 use std::thread;

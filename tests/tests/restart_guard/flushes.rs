@@ -65,6 +65,13 @@ fn a_flush_of_a_majority_never_makes_two_holders_and_everything_works_again() {
 }
 
 #[test]
+fn without_the_marker_check_flushed_nodes_grant_what_is_held() {
+    let fleet = start(3);
+    let flush_two = || fleet.iter().take(2).for_each(flush);
+    assert!(two_hold(Guarded::Without("marker_check"), &fleet.urls(), flush_two));
+}
+
+#[test]
 fn two_flushes_in_a_row_make_the_quarantine_begin_anew() {
     let fleet = start(3);
     let urls = fleet.urls();

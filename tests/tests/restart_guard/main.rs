@@ -11,13 +11,11 @@ mod flushes;
 mod init;
 mod losses;
 mod markers;
-mod oracle;
 mod proxy;
 mod restarts;
 mod restore;
 mod switched;
 mod tokens;
-mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,8 +9,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{LocksBuilder, Protections};
 
-use super::traffic::Traffic;
-use super::{builder_of, start};
+use redlock_tests::rivals::builder_of;
+use redlock_tests::traffic::Traffic;
+
+use super::start;
 
 const NODES: usize = 5;
 const FLEETS: usize = 3;
@@ -53,7 +55,7 @@ fn storm(
     let oracle = std::sync::Arc::clone(&traffic.oracle);
     traffic.end();
     outcome.violations = oracle.violations();
-    outcome.holds = oracle.len();
+    outcome.holds = oracle.holds();
     outcome
 }
 

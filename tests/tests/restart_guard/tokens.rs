@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::node::{AcquireRequest, Fence, ReleaseRequest, Reply};
+use redlock::node::{AcquireRequest, Fence, Raise, RaiseRequest, ReleaseRequest, Reply};
 use redlock::testing::servers::{ClockStep, RedisFleet, RedisServer};
 use redlock::{FencingToken, Instant, LockName, Locks, OwnerToken, Protections, Ttl};
 use redlock_tests::clock_shim;
@@ -13,6 +13,8 @@ use redlock_tests::support::{LIMIT, eventually};
 use super::{MAX_TTL, are_admitted, builder, incarnation, start, start_with};
 
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Counters follow clocks, in microseconds.
+const HOUR_OF_TOKENS: u64 = 3_600_000_000;
 
 /// Lets every node lose its memory, each when the others are in good order. Nobody uses the name meanwhile.
 fn lose_all(fleet: &RedisFleet, locks: &Locks) {
@@ -34,16 +36,32 @@ fn token(locks: &Locks) -> FencingToken {
     token
 }
 
-/// Takes so many tokens at once on every node, in the name of an owner of its own.
-fn take_span(locks: &Locks, span: u64) {
+/// How counters get far ahead of the nodes' clocks.
+#[derive(Clone, Copy)]
+enum Lead {
+    /// Somebody takes so many tokens at once.
+    Span(u64),
+    /// Somebody raises them that far, as for the token of another node.
+    Raise(u64),
+}
+
+/// Has it happen on every node, in the name of an owner of its own.
+fn get_ahead(locks: &Locks, lead: Lead) {
     let (name, owner) = (LockName::new("a").unwrap(), OwnerToken::from_bytes([7; OwnerToken::BYTES]));
+    let retention = Duration::from_secs(600);
+    let ttl = Ttl::new(MAX_TTL).unwrap();
     for node in locks.nodes() {
-        let ttl = Ttl::new(MAX_TTL).unwrap();
         let soon = Instant::now().saturating_add(Duration::from_secs(10));
+        let span = if let Lead::Span(span) = lead { span } else { 1 };
         let mut request = AcquireRequest::new(name.clone(), owner, ttl, soon);
-        request.fence = Some(Fence::new(0, span, Duration::from_secs(600)));
-        let reply = block_on(Arc::clone(node).acquire(request)).unwrap();
-        assert!(matches!(reply, Reply::Granted(_)), "{reply:?}");
+        request.fence = Some(Fence::new(0, span, retention));
+        let Reply::Granted(grant) = block_on(Arc::clone(node).acquire(request)).unwrap() else { panic!() };
+        if let Lead::Raise(by) = lead {
+            let to = Raise::new(grant.counter.unwrap() + by, retention);
+            let request = RaiseRequest::new(name.clone(), owner, ttl, soon, to);
+            let reply = block_on(Arc::clone(node).raise(request)).unwrap();
+            assert!(matches!(reply, Reply::Granted(_)), "{reply:?}");
+        }
         block_on(Arc::clone(node).release(ReleaseRequest::new(name.clone(), owner, None))).unwrap();
     }
 }
@@ -52,11 +70,11 @@ fn connect(fleet: &RedisFleet, protections: Protections) -> Locks {
     block_on(builder(fleet).protections(protections).init()).unwrap()
 }
 
-/// The tokens before and after all nodes have lost their memory, with counters an hour ahead by a span.
-fn tokens_after_a_span(protections: Protections) -> [FencingToken; 2] {
+/// The tokens before and after all nodes have lost their memory, with counters that were ahead.
+fn tokens_after(lead: Lead, protections: Protections) -> [FencingToken; 2] {
     let fleet = start(5);
     let locks = connect(&fleet, protections);
-    take_span(&locks, u64::try_from(HOUR.as_micros()).unwrap());
+    get_ahead(&locks, lead);
     let before = token(&locks);
     lose_all(&fleet, &locks);
     [before, token(&locks)]
@@ -73,17 +91,22 @@ fn tokens_rise_over_the_loss_of_every_node() {
 
 #[test]
 fn counters_far_ahead_are_not_lost_with_the_nodes_that_had_them() {
-    let [before, after] = tokens_after_a_span(Protections::default());
-    assert!(after > before, "{after} after {before}");
+    for lead in [Lead::Span(HOUR_OF_TOKENS), Lead::Raise(HOUR_OF_TOKENS)] {
+        let [before, after] = tokens_after(lead, Protections::default());
+        assert!(after > before, "{after} after {before}");
+    }
 }
 
 #[test]
 fn without_the_floor_a_token_comes_again() {
-    let [before, after] = tokens_after_a_span(Protections::without("fence_floor").unwrap());
-    assert!(after <= before, "{after} after {before}");
+    for lead in [Lead::Span(HOUR_OF_TOKENS), Lead::Raise(HOUR_OF_TOKENS)] {
+        let [before, after] = tokens_after(lead, Protections::without("fence_floor").unwrap());
+        assert!(after <= before, "{after} after {before}");
+    }
 }
 
-/// The tokens before and after all nodes have lost their memory, where one node's clock was an hour ahead and is set back.
+/// The tokens before and after all nodes have lost their memory, where one node's clock was an hour ahead. It is set back while the
+/// node is down, for so long that nobody compares it with what it was.
 fn tokens_after_a_clock_ahead(protections: Protections) -> [FencingToken; 2] {
     let fleet = start_with(5, &RedisServer::options().clock_shim(clock_shim()));
     fleet.server(3).step_clock(ClockStep::Forward(HOUR)).unwrap();
@@ -95,7 +118,12 @@ fn tokens_after_a_clock_ahead(protections: Protections) -> [FencingToken; 2] {
         before = token(&locks);
         before.get() > ahead
     });
+    fleet.server(3).kill();
     fleet.server(3).step_clock(ClockStep::Back(HOUR)).unwrap();
+    let killed = Instant::now();
+    eventually("its clock is forgotten", || Instant::now() > killed.saturating_add(2 * MAX_TTL));
+    fleet.server(3).restart().unwrap();
+    eventually("the node is back", || are_admitted(&locks));
     lose_all(&fleet, &locks);
     [before, token(&locks)]
 }

@@ -43,6 +43,10 @@ fn tokens_over(protections: Protections) -> [FencingToken; 3] {
         wait_for_baselines(TTL);
     }
     let between = token(&locks);
+    // Somebody else sees to what comes then, who knows nothing of it.
+    block_on(locks.shutdown(LIMIT));
+    drop(locks);
+    let locks = block_on(builder(&fleet).protections(protections).build()).unwrap();
     for (index, server) in fleet.iter().enumerate() {
         let earlier = marker(&locks, index).unwrap().incarnation;
         server.restart().unwrap();

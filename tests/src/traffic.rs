@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::oracle::Oracle;
+use crate::support::LIMIT;
 use futures::executor::block_on;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use redlock::Locks;
-use redlock_tests::support::LIMIT;
-
-use super::oracle::Oracle;
 
 /// What a client does with its lock.
 #[derive(Clone, Copy)]
@@ -34,14 +33,16 @@ const CLIENTS: [(&str, Habit); 6] = [
 ];
 
 /// Clients at work.
-pub(super) struct Traffic {
-    pub(super) oracle: Arc<Oracle>,
+pub struct Traffic {
+    /// What they have held.
+    pub oracle: Arc<Oracle>,
     stop: Arc<AtomicBool>,
     clients: Vec<(Locks, JoinHandle<()>)>,
 }
 
 impl Traffic {
-    pub(super) fn start(seed: u64, connect: impl Fn() -> Locks) -> Self {
+    /// Starts them: each with what `connect` returns, and with a habit of its own.
+    pub fn start(seed: u64, connect: impl Fn() -> Locks) -> Self {
         let (oracle, stop) = (Arc::new(Oracle::default()), Arc::new(AtomicBool::new(false)));
         let clients = CLIENTS.iter().zip(0..).map(|(&(name, habit), index)| {
             let locks = connect();
@@ -60,7 +61,10 @@ impl Traffic {
     }
 
     /// Ends it; then everybody acquires every name once.
-    pub(super) fn end(self) {
+    ///
+    /// # Panics
+    /// If that does not work any more, or a client has panicked.
+    pub fn end(self) {
         self.stop.store(true, Ordering::SeqCst);
         let clients: Vec<Locks> = self
             .clients

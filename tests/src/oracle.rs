@@ -7,7 +7,7 @@ use redlock::{FencingToken, Held, Instant};
 
 /// What all holders of one fleet have held.
 #[derive(Default)]
-pub(super) struct Oracle {
+pub struct Oracle {
     holds: Mutex<Vec<Hold>>,
 }
 
@@ -22,11 +22,11 @@ struct Hold {
 
 /// One hold of the oracle's.
 #[derive(Clone, Copy)]
-pub(super) struct Entry(usize);
+pub struct Entry(usize);
 
 impl Oracle {
     /// Notes a lock that was just acquired. `None`: it is held no longer.
-    pub(super) fn begins(&self, held: &Held) -> Option<Entry> {
+    pub fn begins(&self, held: &Held) -> Option<Entry> {
         let now = Instant::now();
         // It was acquired before, and so is held now.
         if !held.is_valid() {
@@ -39,7 +39,7 @@ impl Oracle {
     }
 
     /// Notes that it is held still; says whether it is.
-    pub(super) fn goes_on(&self, entry: Entry, held: &Held) -> bool {
+    pub fn goes_on(&self, entry: Entry, held: &Held) -> bool {
         let now = Instant::now();
         let is_valid = held.is_valid();
         if is_valid {
@@ -49,7 +49,7 @@ impl Oracle {
     }
 
     /// What must never be: two holders at a time, and a token that does not rise.
-    pub(super) fn violations(&self) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names: BTreeMap<&str, Vec<&Hold>> = BTreeMap::new();
         for hold in holds.iter() {
@@ -78,7 +78,7 @@ impl Oracle {
     }
 
     /// How many holds there were.
-    pub(super) fn len(&self) -> usize {
+    pub fn holds(&self) -> usize {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
