@@ -12,7 +12,7 @@ use redlock::{LocksBuilder, Protections};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::traffic::Traffic;
 
-use super::start;
+use super::{start, start_with};
 
 const NODES: usize = 5;
 const FLEETS: usize = 3;
@@ -41,14 +41,23 @@ fn storm(
     ttl: Duration,
     change: &dyn Fn(LocksBuilder) -> LocksBuilder,
 ) -> Outcome {
-    let fleet = start(NODES);
+    storm_over(&start(NODES), seed, restarts, ttl, change)
+}
+
+fn storm_over(
+    fleet: &RedisFleet,
+    seed: u64,
+    restarts: usize,
+    ttl: Duration,
+    change: &dyn Fn(LocksBuilder) -> LocksBuilder,
+) -> Outcome {
     let builder = || change(builder_of(fleet.urls(), ttl));
     let _admitted = block_on(builder().init()).unwrap();
     let traffic = Traffic::start(seed, || block_on(builder().build()).unwrap());
     let mut random = StdRng::seed_from_u64(seed);
     let mut outcome = Outcome::default();
     while outcome.restarts < restarts && outcome.violations.is_empty() {
-        outcome.restarts += strike(&fleet, &mut random);
+        outcome.restarts += strike(fleet, &mut random);
         thread::sleep(Duration::from_millis(random.random_range(0..600)));
         outcome.violations = traffic.oracle.violations();
     }
@@ -61,8 +70,9 @@ fn storm(
 
 /// Returns how many were restarted.
 fn strike(fleet: &RedisFleet, random: &mut StdRng) -> usize {
-    let first = random.random_range(0..NODES);
-    let struck = |count: usize| (0..count).map(move |step| fleet.server((first + step) % NODES));
+    let nodes = fleet.iter().count();
+    let first = random.random_range(0..nodes);
+    let struck = |count: usize| (0..count.min(nodes)).map(move |step| fleet.server((first + step) % nodes));
     let down = Duration::from_millis(random.random_range(0..100));
     match random.random_range(0..10) {
         0..6 => {
@@ -109,6 +119,37 @@ fn restarts_under_traffic_never_make_two_holders_and_tokens_rise() {
         sum(|outcome| outcome.holds),
         started.elapsed()
     );
+}
+
+#[test]
+fn fleets_of_other_sizes_stand_it_as_well() {
+    thread::scope(|scope| {
+        for (nodes, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {
+            scope.spawn(move || {
+                let change = |builder: LocksBuilder| builder.quorum(quorum);
+                let outcome = storm_over(&start(nodes), nodes as u64, 12, TTL, &change);
+                assert!(outcome.violations.is_empty(), "{quorum} of {nodes}: {outcome:?}");
+                assert!(outcome.holds > 0, "{quorum} of {nodes}: {outcome:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn nodes_that_write_through_to_disk_may_be_trusted_over_restarts() {
+    let fleet = start_with(3, &RedisServer::options().persistent());
+    let change = |builder: LocksBuilder| builder.trust_aof(true);
+    let _admitted = block_on(change(builder_of(fleet.urls(), TTL_OF_MUTANTS)).init()).unwrap();
+    let memories = || {
+        let marker = |server: &RedisServer| server.command(&["GET", "#redlock:marker"]).unwrap();
+        let incarnation =
+            |server: &RedisServer| marker(server).text().unwrap().split(' ').nth(1).map(str::to_owned);
+        fleet.iter().map(incarnation).collect::<Vec<_>>()
+    };
+    let before = memories();
+    let outcome = storm_over(&fleet, 11, 20, TTL_OF_MUTANTS, &change);
+    assert!(outcome.violations.is_empty() && outcome.holds > 0, "{outcome:?}");
+    assert_eq!(memories(), before, "none of them was in quarantine");
 }
 
 /// A storm that ends with the first violation, which must come.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{LockGuard, Locks, Protections};
-use redlock_tests::support::{LIMIT, eventually};
+use redlock_tests::support::{HolderProcess, LIMIT, eventually};
+use rustix::process::Signal;
 
 use super::proxy::Proxy;
 use super::{are_admitted, builder, builder_of, connect, start};
@@ -53,6 +54,22 @@ fn a_lock_whose_validity_has_ended_never_comes_back() {
     let report = block_on(locks.shutdown(LIMIT));
     assert_eq!((report.open_guards, report.unsettled), (0, 0), "nothing is under way any more");
     assert!(fleet.iter().all(|server| server.lock_keys().unwrap().is_empty()));
+}
+
+#[test]
+fn a_holder_that_was_stopped_beyond_its_validity_does_not_bring_its_lock_back() {
+    let fleet = start(3);
+    let mut holder = HolderProcess::start(env!("CARGO_BIN_EXE_holder"), &["hold", "a", "1000"], &fleet);
+    assert_eq!(holder.line(), "held");
+    holder.signal(Signal::STOP);
+    eventually("it expires", || fleet.iter().all(|server| !has_lock(server)));
+    for server in &fleet {
+        server.restart().unwrap();
+    }
+    holder.signal(Signal::CONT);
+    assert_eq!(holder.line(), "lost");
+    assert_eq!(holder.line(), "", "it has ended, and sends nothing more");
+    assert!(fleet.iter().all(|server| !has_lock(server)));
 }
 
 /// Deletes a held lock on two nodes of five, by hand; says whether it comes back there.
