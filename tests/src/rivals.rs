@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
 use redlock::{LockGuard, Locks, LocksBuilder, Protections};
 
 use crate::support::LIMIT;
@@ -13,9 +14,17 @@ pub const HELD_FOR: Duration = Duration::from_secs(4);
 /// The same for mutants, which do not wait until it is over.
 const HELD_FOR_MUTANT: Duration = Duration::from_secs(12);
 
-/// Locks with the restart guard, whose TTLs are all as long as the quarantines.
+/// Locks with the restart guard, whose TTLs are all as long as the quarantines, and with patience for slow servers.
+///
+/// # Panics
+/// If an address is none.
 pub fn builder_of(urls: Vec<String>, ttl: Duration) -> LocksBuilder {
-    Locks::builder().nodes(urls).ttl(ttl).max_ttl(ttl).node_timeout(Duration::from_millis(300))
+    let patience = Duration::from_millis(500).min(ttl / 2);
+    let builder = Locks::builder().ttl(ttl).max_ttl(ttl).node_timeout(patience);
+    urls.iter().fold(builder, |builder, url| {
+        let config = RedisConfig::from_url(url).unwrap();
+        builder.redis(config.connect_timeout(Duration::from_secs(5)))
+    })
 }
 
 /// Which safeguards are on.

@@ -29,6 +29,9 @@ use redlock_tests::rivals::builder_of;
 /// Short, so that a quarantine is.
 const MAX_TTL: Duration = Duration::from_millis(600);
 
+/// For holders who must not miss their renewals, on a busy machine too.
+const RENEWED_TTL: Duration = Duration::from_secs(2);
+
 fn start(count: usize) -> RedisFleet {
     start_with(count, &RedisServer::options())
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{LockGuard, Locks, Protections};
+use redlock_tests::rivals::builder_of;
 use redlock_tests::support::{HolderProcess, LIMIT, eventually};
 use rustix::process::Signal;
 
 use super::proxy::Proxy;
-use super::{are_admitted, builder, builder_of, connect, start};
+use super::{RENEWED_TTL, are_admitted, start};
 
 const KEY: &str = "redlock:a";
 
@@ -75,7 +76,7 @@ fn a_holder_that_was_stopped_beyond_its_validity_does_not_bring_its_lock_back() 
 /// Deletes a held lock on two nodes of five, by hand; says whether it comes back there.
 fn comes_back_after_deletion(protections: Protections) -> bool {
     let fleet = start(5);
-    let locks = block_on(builder(&fleet).protections(protections).init()).unwrap();
+    let locks = block_on(builder_of(fleet.urls(), RENEWED_TTL).protections(protections).init()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     eventually("every node has it", || fleet.iter().all(has_lock));
     // So that no acquire is on its way any more.
@@ -114,8 +115,7 @@ fn a_lock_deleted_on_a_majority_is_lost_at_once() {
 #[test]
 fn a_lock_survives_ten_losses_of_two_nodes_at_a_time() {
     let fleet = start(5);
-    // Renewals must get through on a busy machine too.
-    let builder = || builder_of(fleet.urls(), Duration::from_millis(1_500));
+    let builder = || builder_of(fleet.urls(), RENEWED_TTL);
     let locks = block_on(builder().init()).unwrap();
     let other = block_on(builder().build()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
@@ -135,7 +135,7 @@ fn a_lock_survives_ten_losses_of_two_nodes_at_a_time() {
 /// Whether a lock outlives the loss of its nodes' memory, all of them one after the other.
 fn outlives_every_node(protections: Protections) -> bool {
     let fleet = start(3);
-    let builder = || builder_of(fleet.urls(), Duration::from_secs(1)).protections(protections);
+    let builder = || builder_of(fleet.urls(), RENEWED_TTL).protections(protections);
     let locks = block_on(builder().init()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     eventually("every node has it", || fleet.iter().all(has_lock));
@@ -217,7 +217,7 @@ fn many_locks_are_given_back_after_one_loss() {
 #[test]
 fn one_lock_is_given_back_to_a_node_that_was_down_when_it_was_acquired() {
     let fleet = start(3);
-    let locks = connect(&fleet);
+    let locks = block_on(builder_of(fleet.urls(), RENEWED_TTL).init()).unwrap();
     fleet.server(1).kill();
     let guard = block_on(locks.lock("a").wait_at_most(LIMIT).acquire()).unwrap();
     fleet.server(1).restart().unwrap();

@@ -109,7 +109,7 @@ fn holds_on(goes_wrong: impl Fn(&RedisFleet), goes_right: impl Fn(&RedisFleet)) 
         eventually("it is renewed for as long as everything that was held before", || {
             let rival = block_on(other.lock("a").try_acquire());
             assert!(!matches!(rival, Ok(Some(_))) || !guard.is_valid());
-            guard.valid_until() > begun.saturating_add(2 * longest) || !guard.is_valid()
+            guard.valid_until() > begun.saturating_add(longest) || !guard.is_valid()
         });
         assert!(guard.is_valid(), "{:?}", guard.state());
     }
@@ -121,8 +121,12 @@ fn holds_on(goes_wrong: impl Fn(&RedisFleet), goes_right: impl Fn(&RedisFleet)) 
 }
 
 #[test]
-fn a_holder_is_not_disturbed_by_one_clock_that_is_set() {
+fn a_holder_is_not_disturbed_by_one_clock_that_is_set_forward() {
     holds_on(|fleet| step_forward(fleet.server(1)), |fleet| step_back(fleet.server(1)));
+}
+
+#[test]
+fn a_holder_is_not_disturbed_by_one_clock_that_is_set_back() {
     holds_on(|fleet| step_back(fleet.server(1)), |fleet| step_forward(fleet.server(1)));
 }
 
@@ -130,6 +134,10 @@ fn a_holder_is_not_disturbed_by_one_clock_that_is_set() {
 fn a_holder_is_not_disturbed_by_two_clocks_that_are_set() {
     let two = |fleet: &RedisFleet, step: fn(&RedisServer)| fleet.iter().skip(1).take(2).for_each(step);
     holds_on(|fleet| two(fleet, step_forward), |fleet| two(fleet, step_back));
+}
+
+#[test]
+fn a_holder_is_not_disturbed_by_two_clocks_that_are_set_apart() {
     holds_on(
         |fleet| {
             step_forward(fleet.server(1));
