@@ -21,7 +21,7 @@ use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
 #[cfg(feature = "memory")]
 use crate::backend::memory::MemoryNode;
 #[cfg(feature = "redis")]
-use crate::backend::redis::{RedisConfig, RedisConfigError, RedisNode};
+use crate::backend::redis::{self, RedisConfig, RedisConfigError};
 
 /// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ enum Source {
     #[cfg(feature = "redis")]
     Url(String),
     #[cfg(feature = "redis")]
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
     #[cfg(feature = "memory")]
     Memory,
 }
@@ -86,10 +86,11 @@ impl LocksBuilder {
         self
     }
 
-    /// Adds one Redis master with settings that an address cannot say.
+    /// Adds one Redis with settings that an address cannot say: a master, one that
+    /// [sentinels](RedisConfig::sentinel) name, or a [Cluster](RedisConfig::cluster). Whatever it is, it has one vote.
     #[cfg(feature = "redis")]
     pub fn redis(mut self, config: RedisConfig) -> Self {
-        self.nodes.push(Source::Redis(config));
+        self.nodes.push(Source::Redis(Box::new(config)));
         self
     }
 
@@ -160,8 +161,9 @@ impl LocksBuilder {
         self
     }
 
-    /// About how often a waiting contender asks again: 20 ms by default, 1 ms at least. A release in this process wakes the
-    /// next waiter at once.
+    /// About how often a waiting contender asks again while too few nodes tell it when the lock becomes free: 20 ms by
+    /// default, 1 ms at least. Where they do ([`Node::watch`]), it asks when it is told. A release in this process wakes
+    /// the next waiter at once.
     pub fn acquire_interval(mut self, interval: Duration) -> Self {
         self.settings.acquire_interval = interval;
         self
@@ -345,8 +347,11 @@ impl LocksBuilder {
     }
 
     #[cfg_attr(
-        not(any(feature = "redis", feature = "memory")),
-        expect(unused_variables, reason = "nodes that are ready need no environment")
+        not(feature = "redis"),
+        expect(
+            unused_variables,
+            reason = "nodes that are ready need no environment, those in memory no settings"
+        )
     )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
@@ -359,11 +364,11 @@ impl LocksBuilder {
                     if let Some(prefix) = &self.prefix {
                         config = config.prefix(prefix.clone());
                     }
-                    RedisNode::start(guarded(config, settings), Arc::clone(env), self.protections)?
+                    redis::start(guarded(config, settings), Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "redis")]
                 Source::Redis(config) => {
-                    RedisNode::start(guarded(config.clone(), settings), Arc::clone(env), self.protections)?
+                    redis::start(guarded((**config).clone(), settings), Arc::clone(env), self.protections)?
                 }
                 #[cfg(feature = "memory")]
                 Source::Memory => {
@@ -391,7 +396,9 @@ impl LocksBuilder {
                 }
             };
             let Some(instance) = &identity.instance else { continue };
-            if let Some((_, first)) = known.iter().find(|(seen, _)| *seen == instance) {
+            let is_same =
+                |seen: &str| seen.split('+').any(|one| instance.split('+').any(|other| one == other));
+            if let Some((_, first)) = known.iter().find(|(seen, _)| is_same(seen)) {
                 let (first, second) = ((*first).to_owned(), node.address().to_owned());
                 return Err(BuildError::SameServer { first, second });
             }
@@ -421,6 +428,15 @@ impl fmt::Debug for LocksBuilder {
 /// With the guard of this `Locks`.
 #[cfg(feature = "redis")]
 fn guarded(config: RedisConfig, settings: &Settings) -> RedisConfig {
+    if config.is_cluster() {
+        if settings.restart_guard {
+            tracing::warn!(
+                node = config.address(),
+                "a Redis Cluster keeps no marker: the restart guard does not cover it"
+            );
+        }
+        return config;
+    }
     config.restart_guard(settings.restart_guard).trust_aof(settings.trust_aof)
 }
 

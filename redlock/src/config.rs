@@ -9,7 +9,7 @@
 //! | table | the locks are kept in |
 //! |---|---|
 //! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
-//! | `[lock.redis]` | one Redis, as due uses it |
+//! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
 //! | `[lock.memory]` | this process alone |
 //!
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
@@ -19,8 +19,8 @@
 //! [`Config::into_builder`].
 //!
 //! # Keys
-//! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile` and
-//! `keyFile`.
+//! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile`,
+//! `keyFile`, `masterName`, `sentinelUsername` and `sentinelPassword`.
 //!
 //! Every table has:
 //!
@@ -31,7 +31,7 @@
 //! | `maxExpiration` | duration | the larger of `expiration` and 30 s | same | 10 ms to 365 days | The longest TTL that is accepted. |
 //! | `nodeTimeout` | duration | TTL / 20, within 50 ms and 500 ms | same | from 1 ms; never more than the TTL is used | How long a node may take to answer. |
 //! | `driftFactor` | number | 0.01 | same | 0 to 0.5 | The share of a TTL set aside for clocks that run at different rates; at least twice the rate error of one clock. |
-//! | `acquireInterval` | duration | `"20ms"` | same | from 1 ms | About how often a waiting contender asks again. |
+//! | `acquireInterval` | duration | `"20ms"` | same | from 1 ms | About how often a waiting contender asks again where the nodes do not tell it when a lock becomes free. |
 //! | `acquireMaxRetries` | integer | 0 | same | up to 4294967295 | How many times a failed attempt is repeated: N retries are N + 1 attempts. 0 or less: without limit. |
 //! | `acquireTimeout` | duration | none | same | from 1 ms | How long an acquisition waits. |
 //! | `renewLimit` | duration | none | same | from 1 ms | How long a guard is renewed after it was acquired; without it as long as the guard lives. |
@@ -63,8 +63,14 @@
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `addrs` | array of strings | `["127.0.0.1:6379"]` | one | `host:port`. Several mean a Redis Cluster, which is not supported yet: independent masters belong into `[lock.redlock]`. |
+//! | `addrs` | array of strings | `["127.0.0.1:6379"]` | at least one, all different | `host:port`. Several are members of a Redis Cluster: `db` is ignored, and `restartGuard` cannot be on; independent masters belong into `[lock.redlock]`. With `masterName` they are the sentinels. |
+//! | `masterName` | string | none | letters, digits, `.`, `-`, `_`; needs `addrs` | The master's name in the sentinels' configuration (`sentinel monitor NAME ...`). |
+//! | `sentinelUsername` | string | none | needs `masterName` | The ACL user at the sentinels. |
+//! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
+//!
+//! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
+//! `RedisConfig::cluster` and `RedisConfig::sentinel`.
 //!
 //! A **duration** is a string of one or more decimal numbers, each with a unit: `"500ms"`, `"1.5s"`, `"1m30s"`. Units are
 //! ns, us (or µs), ms, s, m, h and d. A bare integer is nanoseconds, as in due.

@@ -10,6 +10,7 @@ mod fanout;
 mod flight;
 mod release;
 mod survey;
+mod watching;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ pub(crate) use acquire::{Attempt, Held, RoundFailure};
 use adoption::Adoption;
 pub(crate) use extend::Extension;
 pub(crate) use release::ReleaseResult;
+pub(crate) use watching::Watching;
 
 /// The nodes of one `Locks`, and what is under way to them.
 #[derive(Debug)]

@@ -16,8 +16,10 @@
 //!   again. This is not guarded against yet. Run nodes
 //!   with `appendonly yes` and `appendfsync always`, or keep a crashed node out for longer than the longest TTL in use.
 //! * **Nodes must be independent.** Replication in Redis is asynchronous: a replica that is promoted may not know a lock that
-//!   its master has granted. Give addresses of masters that do not fail over, not of a Cluster or of a Sentinel group, and
-//!   forbid eviction (`maxmemory-policy noeviction`). [`preflight`] looks for what it can see of this.
+//!   its master has granted. Give addresses of masters that do not fail over, and forbid eviction (`maxmemory-policy
+//!   noeviction`). A Cluster or a master behind Sentinel can be a node too (`RedisConfig::cluster`,
+//!   `RedisConfig::sentinel`), and one of them alone is enough for locks that save work; but a failover there can give a
+//!   lock to two holders. [`preflight`] looks for what it can see of this.
 //! * **Nodes' clocks must not jump.** Redis expires keys by its wall clock: set forward on a majority, or on a few nodes while
 //!   others are down, it ends a lock early. Rates that differ are covered up to [`LocksBuilder::drift_factor`].
 //! * **Clients of other libraries** can lock the same keys (a key is `prefix:name` with the owner as its value), but the

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Attempt, RoundFailure};
-use crate::env::jitter;
+use crate::driver::{Attempt, RoundFailure, Watching};
+use crate::env::{Env, jitter};
 use crate::error::{AcquireError, RunError};
 use crate::guard::{Held, LockGuard};
 use crate::id::{Instant, InvalidName, LockName, Ttl};
@@ -58,7 +58,8 @@ impl Lock {
 
     /// How many times [`acquire`](Lock::acquire) and [`run`](Lock::run) repeat an attempt that failed: `retries(0)` is one
     /// attempt, N retries are N + 1 attempts; without limit by default. An acquisition with counted attempts does not wait
-    /// in this process's FIFO line.
+    /// in this process's FIFO line, and asks about every
+    /// [`LocksBuilder::acquire_interval`](crate::LocksBuilder::acquire_interval), whatever the nodes tell.
     pub fn retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
@@ -93,10 +94,12 @@ impl Lock {
             // Who has counted attempts does not wait in line for others who have not.
             (Some(_), _) => None,
             (None, None) => Some(self.core.queue.enter(&name).await),
-            (None, Some(at)) => match tries.before(at, self.core.queue.enter(&name)).await {
-                Some(turn) => Some(turn),
-                None => return Err(tries.never_first(started)),
-            },
+            (None, Some(at)) => {
+                match before(&*self.core.driver.env, at, self.core.queue.enter(&name)).await {
+                    Some(turn) => Some(turn),
+                    None => return Err(tries.never_first(started)),
+                }
+            }
         };
         let mut earlier: Option<RoundFailure> = None;
         loop {
@@ -211,6 +214,7 @@ struct Tries<'a> {
     lock: &'a Lock,
     attempt: Attempt,
     backoff: Backoff,
+    watching: Watching,
     made: u32,
 }
 
@@ -220,7 +224,9 @@ impl<'a> Tries<'a> {
         let node_timeout = settings.node_timeout(ttl);
         let fencing = settings.fencing;
         let attempt = Attempt { name, ttl, node_timeout, fencing, give_up_at, earlier_owner: None };
-        Self { lock, attempt, backoff: Backoff::new(settings.acquire_interval), made: 0 }
+        let backoff = Backoff::new(settings.acquire_interval);
+        let watching = Watching::new(&lock.core.driver, &attempt.name);
+        Self { lock, attempt, backoff, watching, made: 0 }
     }
 
     fn name(&self) -> &LockName {
@@ -247,37 +253,41 @@ impl<'a> Tries<'a> {
         Ok(Ok(LockGuard::new(Arc::clone(core), lease)))
     }
 
-    /// Pauses before the next attempt, or until the lock is released in this process; `false` if there is to be none.
+    /// Pauses until the next attempt is worth it: the nodes tell that the lock may be free, it is released in this process,
+    /// or it is time to ask without being told. `false` if there is to be none.
     async fn pause(&mut self, turn: Option<&Turn<'_>>, situation: Situation) -> bool {
         if self.lock.max_retries.is_some_and(|retries| self.made > retries) {
             return false;
         }
-        let env = &*self.lock.core.driver.env;
-        let until = env.now().saturating_add(self.backoff.pause(situation, jitter(env)));
-        let released = async {
-            match turn {
-                Some(turn) => turn.released().await,
-                None => std::future::pending().await,
+        let core = &self.lock.core;
+        let env = &*core.driver.env;
+        let poll_at = env.now().saturating_add(self.backoff.pause(situation, jitter(env)));
+        // Counted attempts are to last as long as the interval says; and where no quorum answers, none tells either.
+        let told = self.lock.max_retries.is_none() && situation != Situation::Unreachable;
+        let watching = &mut self.watching;
+        let next = async {
+            tokio::select! {
+                biased;
+                () = released(turn) => Next::Now,
+                () = core.closed() => Next::Now,
+                is_told = watching.until_free(poll_at), if told => if is_told { Next::Told } else { Next::Now },
+                () = env.sleep_until(poll_at), if !told => Next::Now,
             }
         };
-        match self.attempt.give_up_at.filter(|limit| *limit <= until) {
-            None => {
-                self.before(until, released).await;
-                true
-            }
-            // Too late for another attempt, unless the lock is released here before the limit.
-            Some(limit) => self.before(limit, released).await.is_some(),
+        let limit = self.attempt.give_up_at;
+        let next = match limit.filter(|limit| told || *limit <= poll_at) {
+            None => Some(next.await),
+            // Too late for another attempt, unless the lock becomes free before the limit.
+            Some(limit) => before(env, limit, next).await,
+        };
+        if let Some(Next::Told) = next {
+            let now = env.now();
+            let spread = now.saturating_add(self.backoff.pause_when_woken(now, jitter(env)));
+            // Here, too, what comes too late for another attempt is none.
+            let late = limit.filter(|limit| *limit <= spread);
+            return before(env, late.unwrap_or(spread), released(turn)).await.is_some() || late.is_none();
         }
-    }
-
-    /// What `future` returns, if it does so before `at`.
-    async fn before<T>(&self, at: Instant, future: impl Future<Output = T>) -> Option<T> {
-        let limit = self.lock.core.driver.env.sleep_until(at);
-        tokio::select! {
-            biased;
-            value = future => Some(value),
-            () = limit => None,
-        }
+        next.is_some()
     }
 
     /// Others of this process were first all the time; no node was asked.
@@ -293,5 +303,31 @@ impl<'a> Tries<'a> {
             Situation::Unreachable => AcquireError::Unavailable { name, waited, attempts, nodes },
             Situation::Held { .. } | Situation::Split => AcquireError::Busy { name, waited, attempts, nodes },
         }
+    }
+}
+
+/// Why a pause has ended.
+enum Next {
+    /// A quorum of nodes may be free; others may have been told at the same moment.
+    Told,
+    /// Whatever the nodes say.
+    Now,
+}
+
+/// Completes when the lock was released in this process.
+async fn released(turn: Option<&Turn<'_>>) {
+    match turn {
+        Some(turn) => turn.released().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What `future` returns, if it does so before `at`.
+async fn before<T>(env: &dyn Env, at: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let limit = env.sleep_until(at);
+    tokio::select! {
+        biased;
+        value = future => Some(value),
+        () = limit => None,
     }
 }

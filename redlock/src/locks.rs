@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::builder::LocksBuilder;
 use crate::driver::Driver;
 use crate::id::LockName;
@@ -70,6 +72,7 @@ impl Locks {
     pub async fn shutdown(&self, patience: Duration) -> ShutdownReport {
         let core = &self.core;
         core.closed.store(true, Ordering::SeqCst);
+        core.closing.notify_waiters();
         let limit = core.driver.env.sleep_until(core.driver.env.now().saturating_add(patience));
         let quiet = async {
             core.renewal.emptied().await;
@@ -97,9 +100,8 @@ impl Locks {
             let guard = Arc::clone(fleet).run(Arc::clone(&driver), Arc::clone(&renewal));
             driver.spawn_service(guard);
         }
-        let core =
-            Core { driver, settings, renewal, queue: Queue::default(), closed: AtomicBool::new(false) };
-        Self { core: Arc::new(core) }
+        let (queue, closed, closing) = (Queue::default(), AtomicBool::new(false), Notify::new());
+        Self { core: Arc::new(Core { driver, settings, renewal, queue, closed, closing }) }
     }
 }
 
@@ -127,11 +129,21 @@ pub(crate) struct Core {
     pub(crate) renewal: Arc<Renewal>,
     pub(crate) queue: Queue,
     closed: AtomicBool,
+    closing: Notify,
 }
 
 impl Core {
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Completes once nothing is acquired any more.
+    pub(crate) async fn closed(&self) {
+        // Made before the look, so that a close in between is not missed.
+        let closing = self.closing.notified();
+        if !self.is_closed() {
+            closing.await;
+        }
     }
 }
 

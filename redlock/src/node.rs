@@ -14,6 +14,8 @@ mod examination;
 pub(crate) mod fence;
 mod finding;
 mod mark;
+#[cfg(any(feature = "redis", feature = "memory"))]
+pub(crate) mod watchers;
 
 use std::fmt;
 use std::future::Future;
@@ -34,6 +36,9 @@ pub use mark::{Mark, MarkRequest};
 
 /// What a node operation returns: nothing is sent before the first poll.
 pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'static>>;
+
+/// A watch on a name that stands: see [`Node::watch`].
+pub type Watch = NodeFuture<()>;
 
 /// One independent lock store: a Redis master, a table in memory, or a third party's own.
 ///
@@ -83,6 +88,25 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
 
     /// Looks without touching: who has the name, and for how long.
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection>;
+
+    /// Watches `name` on behalf of somebody who waits for it. Optional: by default a node tells nothing, and is polled.
+    ///
+    /// Completes when the watch stands. From then on nothing is missed: either the name was free at that moment, or what
+    /// frees it later (a release, whoever did it, or the end of its TTL) completes the [`Watch`] that was returned. A watch
+    /// completes soon after the name has become free here, and may complete without that; it completes once. An error, of
+    /// either future, says that the node cannot tell, or can no longer tell. Whoever waits asks again by
+    /// [`acquire`](Node::acquire) in any case, and now and then without being told.
+    ///
+    /// Takes nothing and changes nothing. Idempotent; the watches of one name do not know of each other. Dropping either
+    /// future ends the watch; what the store remembers of it goes with the name's next change, or with the connection.
+    fn watch(self: Arc<Self>, _name: LockName) -> NodeFuture<Watch> {
+        let error = NodeError::without_effect(
+            &self.address().into(),
+            NodeErrorKind::Unsupported,
+            "this node does not tell when a name becomes free",
+        );
+        Box::pin(std::future::ready(Err(error)))
+    }
 
     /// Looks at how the store is set up, for [`preflight`](crate::preflight); changes nothing. What it does not let us read
     /// is [`FindingKind::Unreadable`], not an error. By default nothing is known.
@@ -329,7 +353,8 @@ impl Inspection {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Identifies the process behind the address (a Redis `run_id`): two nodes with one value are one server.
+    /// Identifies the process behind the address (a Redis `run_id`): two nodes with one value are one server. A node that
+    /// is several processes, such as a Cluster, joins theirs by `+`.
     pub instance: Option<String>,
     /// The store's version, as it states it.
     pub version: Option<String>,

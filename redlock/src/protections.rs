@@ -35,7 +35,10 @@ macro_rules! protections {
                 Some(all)
             }
 
-            $(pub(crate) const fn $name(&self) -> bool { self.$name })+
+            $(
+                #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "some are of Redis alone"))]
+                pub(crate) const fn $name(&self) -> bool { self.$name }
+            )+
         }
 
         #[cfg(not(feature = "testing"))]
@@ -84,6 +87,10 @@ protections! {
     fence_extend,
     /// A node that finds the request's own token does not count up again.
     fence_once,
+    /// What was sent to one master of a Cluster is not settled by another's word alone.
+    settle_everywhere,
+    /// The master is what most sentinels name, and not what one of them names first.
+    sentinel_majority,
     /// A node whose marker is not the one that the client has judged grants nothing.
     marker_check,
     /// A node with a new memory grants nothing new until every lock that it may have forgotten has ended.

@@ -13,7 +13,14 @@ use crate::id::LockName;
 /// The queues of all names that somebody waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    lines: Mutex<HashMap<LockName, Arc<Line>>>,
+    lines: Mutex<HashMap<LockName, Waiting>>,
+}
+
+/// A line, and how many are in it. Counted apart from the line's references: those go a moment later.
+#[derive(Debug)]
+struct Waiting {
+    turns: usize,
+    line: Arc<Line>,
 }
 
 #[derive(Debug)]
@@ -24,7 +31,7 @@ struct Line {
 }
 
 impl Queue {
-    fn lines(&self) -> MutexGuard<'_, HashMap<LockName, Arc<Line>>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<LockName, Waiting>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -32,9 +39,12 @@ impl Queue {
     pub(crate) async fn enter(&self, name: &LockName) -> Turn<'_> {
         let line = {
             let mut lines = self.lines();
-            Arc::clone(lines.entry(name.clone()).or_insert_with(|| {
-                Arc::new(Line { head: Arc::new(Semaphore::new(1)), released: Notify::new() })
-            }))
+            let waiting = lines.entry(name.clone()).or_insert_with(|| {
+                let line = Line { head: Arc::new(Semaphore::new(1)), released: Notify::new() };
+                Waiting { turns: 0, line: Arc::new(line) }
+            });
+            waiting.turns += 1;
+            Arc::clone(&waiting.line)
         };
         // Made before waiting, so that a dropped future leaves no empty line behind.
         let mut turn = Turn { queue: self, name: name.clone(), line, permit: None };
@@ -45,8 +55,8 @@ impl Queue {
 
     /// Tells the head of the line that a lock with this name was released here.
     pub(crate) fn released(&self, name: &LockName) {
-        if let Some(line) = self.lines().get(name) {
-            line.released.notify_one();
+        if let Some(waiting) = self.lines().get(name) {
+            waiting.line.released.notify_one();
         }
     }
 }
@@ -71,8 +81,9 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut lines = self.queue.lines();
-        // This turn and the table: nobody else is in the line, nor can enter while the table is locked.
-        if Arc::strong_count(&self.line) == 2 {
+        let Some(waiting) = lines.get_mut(&self.name) else { return };
+        waiting.turns -= 1;
+        if waiting.turns == 0 {
             lines.remove(&self.name);
         }
     }
@@ -108,6 +119,22 @@ mod tests {
         assert_eq!(queue.lines().len(), 1);
         drop(turn);
         assert!(queue.lines().is_empty());
+    }
+
+    #[test]
+    fn those_who_leave_at_the_same_moment_leave_nothing_behind() {
+        let queue = Queue::default();
+        let name = LockName::new("n").unwrap();
+        for _ in 0..1_000 {
+            let turn = block_on(queue.enter(&name));
+            let mut waiting = Box::pin(queue.enter(&name));
+            assert!(waiting.as_mut().now_or_never().is_none());
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(turn));
+                scope.spawn(|| drop(waiting));
+            });
+            assert!(queue.lines().is_empty());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use redlock::backend::memory::MemoryNode;
-use redlock::backend::redis::{RedisConfig, RedisConfigError, RedisNode, TlsFiles};
+use redlock::backend::redis::{RedisClusterNode, RedisConfig, RedisConfigError, RedisNode, TlsFiles};
 use redlock::config::{Config, ConfigError};
 use redlock::env::{Env, RandomError};
 use redlock::node::{ClockReading, Examination, Node, NodeError, RefusalReason};
@@ -28,6 +28,7 @@ fn values_can_be_shared_between_threads() {
     shareable::<LockGuard>();
     shareable::<blocking::LockGuard>();
     shareable::<MemoryNode>();
+    shareable::<RedisClusterNode>();
     shareable::<RedisNode>();
     cloneable::<ClockReading>();
     cloneable::<Config>();

@@ -5,6 +5,7 @@
 
 pub mod bare_fred;
 pub mod contender;
+pub mod handover;
 pub mod io_thread;
 pub mod machine;
 pub mod ours;

@@ -11,7 +11,7 @@ use futures::future::{Either, join_all, select};
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
 use redlock::node::Node;
-use redlock::testing::faulty::{Fault, FaultyNode};
+use redlock::testing::faulty::{Fault, FaultyNode, Op};
 use redlock::testing::virtual_env::{ClientClock, ClientEnv, VirtualEnv};
 use redlock::{FencingToken, Held, LockName, Locks, Protections};
 
@@ -43,6 +43,8 @@ struct World {
     outcome: Mutex<Outcome>,
     /// Long enough to see what a release leaves behind.
     long_ttl: bool,
+    /// No node tells when a lock becomes free: waiters poll.
+    silent: bool,
 }
 
 struct Client {
@@ -66,7 +68,7 @@ impl World {
                 Client { env, ways: nodes.iter().map(way).collect() }
             })
             .collect();
-        let long_ttl = seed.is_multiple_of(4);
+        let (long_ttl, silent) = (seed.is_multiple_of(4), (seed / 4).is_multiple_of(2));
         let tokens = Mutex::default();
         Arc::new(Self {
             sim,
@@ -76,6 +78,7 @@ impl World {
             tokens,
             outcome: Mutex::default(),
             long_ttl,
+            silent,
         })
     }
 
@@ -184,6 +187,9 @@ impl World {
                 (5, Fault::delay(ms(0)..ms(400), ms(0)..ms(10))),
                 (3, Fault::refuse()),
             ]);
+            if self.silent {
+                way.set_for(Op::Watch, Fault::refuse());
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redlock::LockName;
 use redlock::node::{
     AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 
 /// The answers of one node to acquire requests.
@@ -83,6 +83,10 @@ impl Node for CountedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         self.inner().inspect(name)
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        self.inner().watch(name)
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {

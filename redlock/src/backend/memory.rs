@@ -8,13 +8,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::select;
+
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
+use crate::node::watchers::Watchers;
 use crate::node::{
     AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Grant, Identity, Incarnation,
     Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, Refusal,
-    RefusalReason, ReleaseRequest, Released, Reply, Standing,
+    RefusalReason, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 use crate::protections::Protections;
 
@@ -30,6 +33,7 @@ pub struct MemoryNode {
     /// Whether it keeps a marker. Its memory ends with its process, as its clients do: only a simulation needs one.
     guarded: bool,
     table: Mutex<Table>,
+    watchers: Arc<Watchers<LockName, ()>>,
 }
 
 #[derive(Debug)]
@@ -86,7 +90,7 @@ impl MemoryNode {
 
     fn create(address: String, env: Arc<dyn Env>, protections: Protections, guarded: bool) -> Arc<Self> {
         let table = Mutex::new(Table::new(guard::Memory::new(env.now())));
-        Arc::new(Self { address, env, protections, guarded, table })
+        Arc::new(Self { address, env, protections, guarded, table, watchers: Arc::default() })
     }
 
     /// Forgets every lock, as a server without persistence does that was killed and started again.
@@ -94,6 +98,8 @@ impl MemoryNode {
     pub fn crash_losing_memory(&self) {
         let mut table = self.lock();
         *table = Table::new(table.memory.after_restart(self.env.now()));
+        drop(table);
+        self.watchers.tell_all(());
     }
 
     /// Forgets every lock, as a server does that is told to (FLUSHALL): the process goes on.
@@ -101,6 +107,8 @@ impl MemoryNode {
     pub fn flush(&self) {
         let mut table = self.lock();
         *table = Table::new(table.memory.after_flush());
+        drop(table);
+        self.watchers.tell_all(());
     }
 
     /// Sets the node's clock ahead by this many microseconds, or back; locks expire by it.
@@ -234,6 +242,10 @@ impl MemoryNode {
         if was_held {
             table.entries.remove(&request.name);
         }
+        drop(table);
+        if was_held {
+            self.watchers.tell(&request.name, ());
+        }
         // Whatever lies between the caller and this table may still deliver a request until its deadline.
         let settled = request.unsettled.is_none_or(|deadline| now > deadline);
         Released::new(was_held, settled)
@@ -331,6 +343,25 @@ impl Node for MemoryNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Box::pin(async move { Ok(self.inspect_now(&name)) })
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        Box::pin(async move {
+            let mut watcher = self.watchers.watch(name.clone());
+            let watch: Watch = Box::pin(async move {
+                loop {
+                    watcher.look_anew();
+                    let Inspection { held: true, remaining: Some(left), .. } = self.inspect_now(&name) else {
+                        return Ok(());
+                    };
+                    let expires = self.env.sleep_until(self.env.now().saturating_add(left));
+                    let told = std::pin::pin!(watcher.told());
+                    // It may have been extended, or taken again: it is looked at once more.
+                    drop(select(told, expires).await);
+                }
+            });
+            Ok(watch)
+        })
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {

@@ -4,6 +4,8 @@
 //! one script; everything about the connection (reconnecting, limits, time-outs) is done here, and switched off in
 //! fred.
 
+mod ask;
+mod cluster;
 mod config;
 mod connection;
 mod examine;
@@ -13,11 +15,14 @@ mod keys;
 mod link;
 mod marker;
 mod marking;
+mod place;
 mod reply;
 mod scripts;
+mod sentinel;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
+mod wake;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,13 +31,15 @@ use std::time::Duration;
 use fred::types::Value;
 use tokio::sync::{oneshot, watch};
 
+pub use cluster::RedisClusterNode;
 pub use config::{RedisConfig, RedisConfigError, TlsFiles};
 
 use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
 use reply::{Answer, Nonsense};
-use scripts::{Guard, Script};
+use scripts::Script;
+use wake::Wakeups;
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
@@ -40,7 +47,7 @@ use crate::node::clock::NodeClock;
 use crate::node::{
     AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
     Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply,
-    Standing,
+    Standing, Watch,
 };
 use crate::protections::Protections;
 
@@ -51,12 +58,20 @@ use crate::protections::Protections;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and `#redlock:*`. For
-/// [`preflight`](crate::preflight) let it have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and
-/// nothing else changes.
+/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and
+/// `#redlock:*`. For [`preflight`](crate::preflight) let it have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes. A user at
+/// sentinels needs `SENTINEL get-master-addr-by-name`.
+///
+/// # Wake-ups
+/// Who waits for a lock is told by the server when its key goes away, whoever deletes it, and when it expires: by
+/// client-side caching (`CLIENT TRACKING`), on a second connection, in RESP3, that is opened for the first waiter and
+/// closed some seconds after the last. It needs `CLIENT TRACKING` (`+client|tracking`; before Redis 7 `+client`) in
+/// addition. Where that is refused, or a proxy does not speak RESP3, waiters poll; another attempt is made every two
+/// seconds at the most while somebody waits. A waiter costs a server one `PTTL` a second, and one for each renewal of the holder.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
+    wakeups: Wakeups,
     /// Dropping it ends the task that keeps the connection.
     _stop: oneshot::Sender<()>,
 }
@@ -65,14 +80,25 @@ impl RedisNode {
     /// Begins to connect. Returns at once; [`Node::probe`] waits for the outcome.
     ///
     /// # Errors
-    /// [`RedisConfigError`] if the configuration cannot work whatever the server does: TLS files, limits, features.
+    /// [`RedisConfigError`] if the configuration cannot work whatever the server does: TLS files, limits, features; or if
+    /// it is that of a Cluster, which is for [`RedisClusterNode`].
     pub fn start(
         config: RedisConfig,
         env: Arc<dyn Env>,
         protections: Protections,
     ) -> Result<Arc<Self>, RedisConfigError> {
         config.validate()?;
+        if config.is_cluster() {
+            return Err(RedisConfigError::Topology {
+                expected: "one master; a Cluster is a RedisClusterNode",
+            });
+        }
         let tls = load_tls(&config)?;
+        Ok(Self::launch(config, tls, env, protections))
+    }
+
+    /// Begins to connect, with a configuration that has been checked.
+    fn launch(config: RedisConfig, tls: Tls, env: Arc<dyn Env>, protections: Protections) -> Arc<Self> {
         let address = config.address().into();
         let shared = Arc::new(Shared {
             config,
@@ -85,7 +111,8 @@ impl RedisNode {
         });
         let (stop, stopped) = oneshot::channel();
         shared.env.spawn(Box::pin(link::keep(Arc::clone(&shared), stopped)));
-        Ok(Arc::new(Self { address, shared, _stop: stop }))
+        let wakeups = Wakeups::new(&shared);
+        Arc::new(Self { address, shared, wakeups, _stop: stop })
     }
 
     /// The connection, if there is one.
@@ -131,14 +158,17 @@ impl RedisNode {
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
         if let Some(text) = reply::error(&frame) {
-            // Another process, or one that has become a replica.
-            if text.starts_with("NOSCRIPT") || text.starts_with("READONLY") {
+            // Another process, or one that has become a replica; before Redis 7 the script's name comes first.
+            if text.starts_with("NOSCRIPT") || text.contains("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
             return Err(refused_by_server(&self.address, script.name(), &text));
         }
         let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
-        self.shared.sample(answer.clock, sent);
+        // An answer that is looked at late may be that of a server which is not the node any more.
+        if matches!(&*self.shared.link.borrow(), Link::Up(now) if std::ptr::eq(&**now, session)) {
+            self.shared.sample(answer.clock, sent);
+        }
         if answer.is_unmarked() {
             session.connection.ask(Wish::SetUp);
             return Err(self.unmarked());
@@ -275,6 +305,11 @@ impl Node for RedisNode {
         })
     }
 
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        let key = keys::main(&self.shared.config.prefix, &name);
+        self.wakeups.watch(&self.address, key)
+    }
+
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
         Box::pin(async move {
             let session = self.session()?;
@@ -345,7 +380,20 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
-        .map(|script| script.render("yardstick", Guard::Off, &Protections::default()))
+        .map(|script| script.render("yardstick", scripts::Guard::Off, &Protections::default()))
+}
+
+/// Starts the node that a configuration asks for: one master, or a Cluster.
+pub(crate) fn start(
+    config: RedisConfig,
+    env: Arc<dyn Env>,
+    protections: Protections,
+) -> Result<Arc<dyn Node>, RedisConfigError> {
+    if config.is_cluster() {
+        Ok(RedisClusterNode::start(config, env, protections)?)
+    } else {
+        Ok(RedisNode::start(config, env, protections)?)
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -50,8 +50,6 @@ pub enum ConfigErrorKind {
     Incomplete,
     /// Two nodes are the same.
     DuplicateNodes,
-    /// Several addresses in `[lock.redis]`: a Redis Cluster.
-    ClusterUnsupported,
     /// A file that a key names is missing or cannot be read.
     File,
     /// An environment variable cannot be used, or contradicts another one.

@@ -5,9 +5,9 @@ mod tls;
 
 use std::path::Path;
 
-use super::document::Table;
+use super::document::{Entry, Table};
 use super::error::{ConfigError, ConfigErrorKind};
-use crate::backend::redis::RedisConfig;
+use crate::backend::redis::{RedisConfig, RedisConfigError};
 
 /// The prefix of due.
 const DUE_PREFIX: &str = "due:lock";
@@ -19,36 +19,93 @@ pub(super) fn read_nodes(table: &Table<'_>, folder: &Path) -> Result<Vec<RedisCo
     nodes::read(table, &read_common(table, RedisConfig::DEFAULT_PREFIX, folder)?)
 }
 
-/// The one Redis of `[lock.redis]`. Relative paths of files begin in `folder`.
+/// The one Redis of `[lock.redis]`, the one that sentinels name, or a Cluster. Relative paths of files begin in `folder`.
 pub(super) fn read_node(table: &Table<'_>, folder: &Path) -> Result<RedisConfig, ConfigError> {
     // The client's own retries, as due has them; ours are off, for a request that is repeated behind the lock's back
     // may find the lock taken by its own first copy. Checked, and without effect.
     table.get("maxRetries").map(|entry| entry.integer()).transpose()?;
     let common = read_common(table, DUE_PREFIX, folder)?;
-    let Some(entry) = table.get("addrs") else { return Ok(common) };
-    match entry.texts()?.as_slice() {
-        [] => Err(entry.error(
+    let master_name = table.filled("masterName")?;
+    let login = sentinel_login(table, master_name.is_some())?;
+    let Some(entry) = table.get("addrs") else {
+        return match master_name {
+            None => Ok(common),
+            Some((entry, _)) => Err(entry.error(
+                ConfigErrorKind::Incomplete,
+                "there are no addrs; with masterName they are the sentinels, such as [\"10.0.0.1:26379\", ...]",
+            )),
+        };
+    };
+    let texts = entry.texts()?;
+    let addresses = addresses(&entry, &texts)?;
+    let several = || texts.iter().map(|&(text, _)| text);
+    let refused = |problem: RedisConfigError| entry.error(ConfigErrorKind::InvalidValue, problem.to_string());
+    match (master_name, addresses.as_slice()) {
+        (Some((name_entry, name)), _) => {
+            let node = RedisConfig::sentinel(name, several()).map_err(|problem| match problem {
+                RedisConfigError::MasterName => name_entry.invalid(problem.to_string()),
+                problem => refused(problem),
+            })?;
+            Ok(login.into_iter().fold(node.completed_by(&common), |node, (set, text)| set(node, text)))
+        }
+        (None, [one]) => Ok(one.clone().completed_by(&common)),
+        // Without a database, as due has it: a Cluster has none but 0.
+        (None, _) => {
+            refuse_guard(table)?;
+            Ok(RedisConfig::cluster(several()).map_err(refused)?.completed_by(&common.db(0)))
+        }
+    }
+}
+
+/// A safeguard that is asked for must be there.
+fn refuse_guard(table: &Table<'_>) -> Result<(), ConfigError> {
+    match table.get("restartGuard") {
+        Some(entry) if entry.boolean()? => Err(entry.error(
+            ConfigErrorKind::InvalidValue,
+            "several addrs are a Redis Cluster, which keeps no marker of its memory; expected false, one address, or \
+             independent masters in [lock.redlock]",
+        )),
+        _ => Ok(()),
+    }
+}
+
+type Setter = fn(RedisConfig, String) -> RedisConfig;
+
+/// Who we are at the sentinels.
+fn sentinel_login(table: &Table<'_>, has_master: bool) -> Result<Vec<(Setter, String)>, ConfigError> {
+    let keys: [(&str, Setter); 2] = [
+        ("sentinelUsername", RedisConfig::sentinel_username),
+        ("sentinelPassword", RedisConfig::sentinel_password),
+    ];
+    let mut login = Vec::new();
+    for (key, set) in keys {
+        let Some((entry, text)) = table.filled(key)? else { continue };
+        if !has_master {
+            let problem = format!("{key} is set but masterName is not; without it addrs are no sentinels");
+            return Err(entry.error(ConfigErrorKind::Incomplete, problem));
+        }
+        login.push((set, text.to_owned()));
+    }
+    Ok(login)
+}
+
+/// Each of `addrs` as a server of its own; at least one.
+fn addresses(entry: &Entry<'_>, texts: &[(&str, usize)]) -> Result<Vec<RedisConfig>, ConfigError> {
+    if texts.is_empty() {
+        return Err(entry.error(
             ConfigErrorKind::InvalidValue,
             "there are no addresses; expected one, such as [\"127.0.0.1:6379\"]",
-        )),
-        &[(text, line)] => {
-            let refused = |problem| entry.error(ConfigErrorKind::InvalidValue, problem).on_line(line);
-            if text.contains("://") {
-                let problem = "expected host:port; a URL belongs into [lock.redlock]: nodes = [\"redis://...\"]";
-                return Err(refused(problem));
-            }
-            let node = nodes::parse_address(text).ok_or_else(|| refused(nodes::ADDRESS_EXPECTED))?;
-            Ok(node.completed_by(&common))
-        }
-        several => Err(entry.error(
-            ConfigErrorKind::ClusterUnsupported,
-            format!(
-                "{} addresses mean a Redis Cluster, which is not supported yet; \
-                 give one address, or, if they are independent masters, list them in [lock.redlock]: nodes = [...]",
-                several.len()
-            ),
-        )),
+        ));
     }
+    let address = |&(text, line): &(&str, usize)| {
+        let refused = |problem| entry.error(ConfigErrorKind::InvalidValue, problem).on_line(line);
+        if text.contains("://") {
+            let problem = "expected host:port; a URL belongs into [lock.redlock]: nodes = [\"redis://...\"]";
+            return Err(refused(problem));
+        }
+        nodes::parse_address(text).ok_or_else(|| refused(nodes::ADDRESS_EXPECTED))
+    };
+    texts.iter().map(address).collect()
 }
 
 /// What a table says about every Redis in it, as the configuration of one at due's address.

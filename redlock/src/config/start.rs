@@ -22,7 +22,7 @@ impl Config {
             #[cfg(feature = "redis")]
             Store::Redlock { nodes } => Ok(nodes.into_iter().fold(builder, LocksBuilder::redis)),
             #[cfg(feature = "redis")]
-            Store::Redis { node } => Ok(builder.redis(node)),
+            Store::Redis { node } => Ok(builder.redis(*node)),
             #[cfg(not(feature = "redis"))]
             Store::Redis => Err(BuildError::NotBuilt { feature: "redis" }),
             #[cfg(feature = "memory")]

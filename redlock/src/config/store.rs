@@ -40,6 +40,9 @@ impl Backend {
             }
             Self::Redis => &[
                 "addrs",
+                "masterName",
+                "sentinelUsername",
+                "sentinelPassword",
                 "db",
                 "username",
                 "password",
@@ -60,9 +63,9 @@ pub(crate) enum Store {
     /// Independent Redis masters, at least one.
     #[cfg(feature = "redis")]
     Redlock { nodes: Vec<RedisConfig> },
-    /// One Redis, as due uses it.
+    /// One Redis, or a Cluster, as due uses it.
     #[cfg(feature = "redis")]
-    Redis { node: RedisConfig },
+    Redis { node: Box<RedisConfig> },
     /// Redis, of which this build knows nothing.
     #[cfg(not(feature = "redis"))]
     Redis,
@@ -78,7 +81,7 @@ impl Store {
             #[cfg(feature = "redis")]
             Backend::Redlock => Ok(Self::Redlock { nodes: redis::read_nodes(table, folder)? }),
             #[cfg(feature = "redis")]
-            Backend::Redis => Ok(Self::Redis { node: redis::read_node(table, folder)? }),
+            Backend::Redis => Ok(Self::Redis { node: Box::new(redis::read_node(table, folder)?) }),
             #[cfg(not(feature = "redis"))]
             Backend::Redlock | Backend::Redis => Ok(Self::Redis),
             Backend::Memory => {

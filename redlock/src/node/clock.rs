@@ -88,6 +88,18 @@ impl NodeClock {
         }
     }
 
+    /// Another server, with a clock of its own, answers from now on. What was stated in its predecessor's time stays.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody else changes servers"))]
+    pub(crate) fn begin_anew(&mut self) {
+        (self.sample, self.latest) = (None, None);
+    }
+
+    /// The node's time when ours is `now`, in microseconds, or a little less; `None` before the first sample.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody else has nodes of nodes"))]
+    pub(crate) fn at(&self, now: Instant) -> Option<u64> {
+        self.sample.map(|sample| shift(now, sample.offset))
+    }
+
     /// `at` in the node's time, in microseconds; `None` before the first sample.
     pub(crate) fn deadline(&mut self, at: Instant) -> Option<u64> {
         let offset = self.sample?.offset;
@@ -151,6 +163,18 @@ mod tests {
         clock.sample(1_000_050, at(0), at(100));
         clock.sample(21_000_100, at(20_000_000), at(23_000_000));
         assert_eq!(clock.deadline(at(0)), Some(999_950));
+    }
+
+    #[test]
+    fn another_server_has_another_clock_however_close_and_old_deadlines_count_in_the_old_one() {
+        let mut clock = NodeClock::default();
+        clock.sample(1_000_050, at(0), at(100));
+        assert_eq!(clock.deadline(at(0)), Some(999_950));
+        clock.begin_anew();
+        assert_eq!((clock.deadline(at(0)), clock.at(at(0))), (None, None));
+        clock.sample(1_000_000, at(200), at(900));
+        assert_eq!(clock.deadline(at(0)), Some(999_100), "a slower sample of its own");
+        assert_eq!(clock.settled_after(at(0)), Some(999_950));
     }
 
     #[test]

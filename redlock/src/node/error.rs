@@ -50,6 +50,8 @@ pub enum NodeErrorKind {
     ReadOnly,
     /// The key holds something that no lock has written.
     WrongType,
+    /// The server is a member of a Redis Cluster, and another member keeps this name.
+    Moved,
     /// The node's own state forbids it for now: it is loading, busy or shutting down, or its memory is about to be judged.
     NotReady,
     /// The node's clock was set, or differs from the others' and has not been watched for long enough: its vote does not count.
@@ -61,7 +63,8 @@ pub enum NodeErrorKind {
 impl NodeErrorKind {
     /// Whether waiting can heal it; otherwise somebody must change a setting.
     pub fn is_transient(self) -> bool {
-        !matches!(self, Self::Denied | Self::Tls | Self::Protocol | Self::Unsupported | Self::Foreign)
+        use NodeErrorKind::{Denied, Foreign, Moved, Protocol, Tls, Unsupported};
+        !matches!(self, Denied | Tls | Protocol | Unsupported | Moved | Foreign)
     }
 }
 

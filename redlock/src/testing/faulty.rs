@@ -18,7 +18,7 @@ use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
     AcquireRequest, ClockReading, Effect, Examination, ExtendRequest, Identity, Incarnation, Inspection,
     MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
-    Standing,
+    Standing, Watch,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -58,6 +58,10 @@ pub enum Op {
     Inspect,
     /// [`Node::examine`]
     Examine,
+    /// [`Node::watch`]
+    Watch,
+    /// What a watch tells, on its way from the node.
+    Notify,
 }
 
 /// An operation that reached the node.
@@ -318,6 +322,27 @@ impl Node for FaultyNode {
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         let what = Subject::new(Op::Inspect, Some(&name), None);
         Box::pin(self.send(what, move |node| node.inspect(name.clone())))
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        Box::pin(async move {
+            let what = Subject::new(Op::Watch, Some(&name), None);
+            let watched = name.clone();
+            let watch = Arc::clone(&self).send(what, move |node| node.watch(watched.clone())).await?;
+            let broken = self.links().broken();
+            let told: Watch = Box::pin(async move {
+                match select(watch, broken).await {
+                    Either::Left((told, _)) => told?,
+                    Either::Right(_) => {
+                        let detail = "the connection broke";
+                        return Err(self.error(NodeErrorKind::Disconnected, Effect::None, detail));
+                    }
+                }
+                let what = Subject::new(Op::Notify, Some(&name), None);
+                self.send(what, |_| Box::pin(std::future::ready(Ok(())))).await
+            });
+            Ok(told)
+        })
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {

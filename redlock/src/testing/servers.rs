@@ -17,6 +17,7 @@
 //! ```
 
 mod clock;
+mod cluster;
 mod error;
 mod fleet;
 mod options;
@@ -25,11 +26,14 @@ mod process;
 mod program;
 mod redis;
 mod resp;
+mod sentinel;
 
 pub use clock::ClockStep;
+pub use cluster::RedisCluster;
 pub use error::ServerError;
 pub use fleet::RedisFleet;
 pub use options::{RedisOptions, TlsFiles};
 pub use program::redis_is_installed;
 pub use redis::RedisServer;
 pub use resp::Reply;
+pub use sentinel::RedisSentinels;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 use redlock::config::Config;
-use redlock::testing::faulty::Op;
+use redlock::testing::faulty::{Fault, Op};
 use redlock::{AcquireError, Locks};
 
 use crate::fleet;
-use crate::world::{MS, SECOND, World};
+use crate::world::{Client, MS, SECOND, World};
 
 #[test]
 fn n_retries_are_n_plus_one_attempts() {
@@ -44,11 +44,17 @@ fn acquire_max_retries_of_the_configuration_means_the_same() {
     }
 }
 
+/// Its nodes do not say when a lock becomes free, so that it must ask.
+fn is_told_nothing(client: &Client) {
+    client.ways.iter().for_each(|way| way.set_for(Op::Watch, Fault::refuse()));
+}
+
 #[test]
 fn a_waiter_asks_about_as_often_as_it_should_and_never_twice_at_once() {
     // due: a pause of zero is a busy loop. redlock-rs, rslock: waiters spin.
     let world = World::new(1);
     let (client, other) = (world.client(), world.client());
+    is_told_nothing(&client);
     let _held = world.acquire(&other, "a", 30 * SECOND);
     let lock = client.locks.lock("a").wait_at_most(10 * SECOND);
     assert!(world.within(11 * SECOND, lock.acquire()).is_err());
@@ -63,6 +69,7 @@ fn waiters_do_not_come_in_step() {
     // due: a fixed pause without jitter herds the waiters.
     let world = World::new(1);
     let (one, other, holder) = (world.client(), world.client(), world.client());
+    [&one, &other].into_iter().for_each(is_told_nothing);
     let _held = world.acquire(&holder, "a", 30 * SECOND);
     let waiting = [&one, &other].map(|client| client.locks.lock("a").wait_at_most(2 * SECOND));
     world.within(3 * SECOND, join_all(waiting.iter().map(|lock| lock.acquire())));

@@ -130,7 +130,14 @@ impl Shared {
             let (_, connected) = server.insert((target, connected));
             connected.get_mut().write_all(&request)?;
             let mut client = client;
-            client.write_all(&read_value(connected)?)?;
+            loop {
+                let answer = read_value(connected)?;
+                client.write_all(&answer)?;
+                // What comes ahead of the answer unasked.
+                if !answer.starts_with(b">") {
+                    break;
+                }
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::env::RandomError;
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
-struct Clock(AtomicU64);
+struct Clock(Arc<AtomicU64>);
 
 impl Clock {
     fn pass(&self, duration: Duration) {
@@ -24,8 +24,13 @@ impl Env for Clock {
         Instant::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
-    fn sleep_until(&self, _at: Instant) -> BoxFuture<'static, ()> {
-        unreachable!("the table needs no timer")
+    /// Looks at the clock when it is polled; wakes nobody.
+    fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        let now = Arc::clone(&self.0);
+        Box::pin(std::future::poll_fn(move |_| match now.load(Ordering::Relaxed) >= at.as_nanos() {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }))
     }
 
     fn fill_random(&self, _bytes: &mut [u8]) -> Result<(), RandomError> {
@@ -47,7 +52,7 @@ const A: OwnerToken = OwnerToken::from_bytes([1; OwnerToken::BYTES]);
 const B: OwnerToken = OwnerToken::from_bytes([2; OwnerToken::BYTES]);
 
 fn bench_with(protections: Protections) -> Bench {
-    let clock = Arc::new(Clock(AtomicU64::new(1_000_000_000_000)));
+    let clock = Arc::new(Clock(Arc::new(AtomicU64::new(1_000_000_000_000))));
     Bench { node: MemoryNode::start("memory".into(), clock.clone(), protections), clock }
 }
 
@@ -289,4 +294,31 @@ mod switches {
         assert!(bench.node.is_empty());
         assert_eq!(bench.acquire(B), granted());
     }
+}
+
+#[test]
+fn a_watch_tells_of_a_release_and_of_the_end_of_the_ttl_and_of_nothing_else() {
+    let bench = bench();
+    let watch = || Arc::clone(&bench.node).watch(name("n")).now_or_never().unwrap().unwrap();
+    let is_told = |watch: &mut Watch| watch.now_or_never().is_some_and(|told| told.is_ok());
+    assert!(is_told(&mut watch()), "it is free");
+
+    bench.node.acquire_now(AcquireRequest::new(name("n"), A, Ttl::new(TTL).unwrap(), bench.clock.now()));
+    let (mut one, mut same) = (watch(), watch());
+    assert!(!is_told(&mut one) && !is_told(&mut same));
+    bench.clock.pass(TTL / 2);
+    let ttl = Ttl::new(TTL).unwrap();
+    bench.node.extend_now(&ExtendRequest::new(name("n"), A, ttl, bench.clock.now()));
+    bench.clock.pass(TTL / 2);
+    assert!(!is_told(&mut one), "it was extended");
+    assert!(!bench.node.release_now(&ReleaseRequest::new(name("n"), B, None)).was_held);
+    assert!(!is_told(&mut one), "somebody else's release");
+    bench.node.release_now(&ReleaseRequest::new(name("n"), A, None));
+    assert!(is_told(&mut one) && is_told(&mut same));
+
+    bench.node.acquire_now(AcquireRequest::new(name("n"), B, ttl, bench.clock.now()));
+    let mut watch = watch();
+    assert!(!is_told(&mut watch));
+    bench.clock.pass(TTL);
+    assert!(is_told(&mut watch));
 }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::place::{Address, Place, list};
 use super::url;
 
-/// One Redis master: where it is, who we are there, and what our keys begin with.
+/// One Redis master: where it is, who we are there, and what our keys begin with. Or how the master is found: by
+/// [sentinels](RedisConfig::sentinel), or in a [Cluster](RedisConfig::cluster), which both guarantee less.
 ///
 /// ```
 /// # use redlock::backend::redis::RedisConfig;
@@ -26,6 +28,9 @@ pub struct RedisConfig {
     pub(super) prefix: String,
     pub(super) tls: Option<TlsFiles>,
     pub(super) connect_timeout: Duration,
+    pub(super) place: Place,
+    pub(super) sentinel_username: Option<String>,
+    pub(super) sentinel_password: Option<String>,
     pub(super) restart_guard: bool,
     pub(super) trust_aof: bool,
 }
@@ -63,9 +68,68 @@ impl RedisConfig {
             prefix: Self::DEFAULT_PREFIX.to_owned(),
             tls: None,
             connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
+            place: Place::Fixed,
+            sentinel_username: None,
+            sentinel_password: None,
             restart_guard: false,
             trust_aof: false,
         }
+    }
+
+    /// The master that Redis Sentinel calls `master_name`, wherever it is now. `sentinels` are `host[:port]`, the port
+    /// 26379 by default; give all of them. [`tls`](RedisConfig::tls) holds for sentinels and master alike;
+    /// [`username`](RedisConfig::username) and [`password`](RedisConfig::password) are the master's. The port set by
+    /// [`port`](RedisConfig::port) has no meaning.
+    ///
+    /// All sentinels are asked at every connection attempt, and now and then while connected. What most of them name is
+    /// connected to, and used only if it says itself that it is a master.
+    ///
+    /// # What it does not guarantee
+    /// Replication is asynchronous: **a failover can lose a lock that was granted**. With the
+    /// [restart guard](crate::LocksBuilder::restart_guard) the promoted replica grants nothing new until such locks have
+    /// ended, so that the price of a failover is `maxExpiration`; without it the name is granted a second time while the
+    /// first holder still believes in its validity, for up to the TTL. In either case a master that the sentinels have
+    /// replaced and that still runs, cut off from them, goes on granting to clients that reach it alone. Where that must not happen, use a quorum of independent masters ([`nodes`](crate::LocksBuilder::nodes)), or let the resource
+    /// compare fencing tokens.
+    ///
+    /// ```
+    /// # use redlock::backend::redis::RedisConfig;
+    /// # fn main() -> Result<(), redlock::backend::redis::RedisConfigError> {
+    /// let config = RedisConfig::sentinel("mymaster", ["10.0.0.1:26379", "10.0.0.2:26379", "10.0.0.3:26379"])?
+    ///     .password("s3cret")
+    ///     .sentinel_password("an0ther");
+    /// assert_eq!(config.address(), "sentinel:mymaster@10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] if the name has characters that Sentinel does not allow, if there is no address, one is given
+    /// twice, or one is no address.
+    pub fn sentinel(
+        master_name: impl Into<String>,
+        sentinels: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, RedisConfigError> {
+        let place = Place::sentinel(master_name.into(), sentinels.into_iter().collect())?;
+        Ok(Self { place, ..Self::new("") })
+    }
+
+    /// A Redis Cluster as **one** node: a name is kept by the master of its slot. `seeds` are `host[:port]` of some of
+    /// its members, the port 6379 by default; the others are found by asking them. User, password and TLS hold for every
+    /// member. A Cluster has no databases but 0. The port set by [`port`](RedisConfig::port) has no meaning.
+    ///
+    /// While a slot is being migrated, requests for names that are not on the old master any more, or not yet there, fail
+    /// without effect; migrate the slots of locks one at a time, and quickly.
+    ///
+    /// # What it does not guarantee
+    /// Replication is asynchronous: **a failover can lose a lock that was granted**, and then the name is granted a
+    /// second time while the first holder still believes in its validity, for up to the TTL. A Cluster is no quorum:
+    /// only one of its masters knows a name. Where that must not happen, use a quorum of independent masters
+    /// ([`nodes`](crate::LocksBuilder::nodes)), or let the resource compare fencing tokens.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] if there is no address, one is given twice, or one is no address.
+    pub fn cluster(seeds: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, RedisConfigError> {
+        Ok(Self { place: Place::cluster(seeds.into_iter().collect())?, ..Self::new("") })
     }
 
     /// Reads `redis://[user[:password]@]host[:port][/db]`, or `rediss://...` for TLS. `redis://:password@host` is the
@@ -102,6 +166,18 @@ impl RedisConfig {
         Self { password: Some(password.into()), ..self }
     }
 
+    /// Sets the ACL user at the sentinels, for a node given by [`sentinel`](RedisConfig::sentinel).
+    #[must_use]
+    pub fn sentinel_username(self, username: impl Into<String>) -> Self {
+        Self { sentinel_username: Some(username.into()), ..self }
+    }
+
+    /// Sets the password at the sentinels, for a node given by [`sentinel`](RedisConfig::sentinel).
+    #[must_use]
+    pub fn sentinel_password(self, password: impl Into<String>) -> Self {
+        Self { sentinel_password: Some(password.into()), ..self }
+    }
+
     /// Sets what comes before `:name` in a key (`redlock`), up to [`RedisConfig::MAX_PREFIX`] bytes. With an empty
     /// prefix the key is the name itself.
     #[must_use]
@@ -135,13 +211,39 @@ impl RedisConfig {
         Self { trust_aof, ..self }
     }
 
-    /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets.
+    /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets. With
+    /// sentinels it is `sentinel:NAME@host:port,...`, for a Cluster `cluster:host:port,...`, with the addresses that were
+    /// given: it stays the same, whoever is the master.
     pub fn address(&self) -> String {
-        let (host, port) = (self.bracketed_host(), self.port);
+        let server = match &self.place {
+            Place::Fixed => format!("{}:{}", self.bracketed_host(), self.port),
+            Place::Sentinel { master_name, sentinels } => {
+                format!("sentinel:{master_name}@{}", list(sentinels))
+            }
+            Place::Cluster { seeds } => format!("cluster:{}", list(seeds)),
+        };
         match self.database() {
-            0 => format!("{host}:{port}"),
-            db => format!("{host}:{port}/{db}"),
+            0 => server,
+            db => format!("{server}/{db}"),
         }
+    }
+
+    /// The same for the one server at `address`, however that was found.
+    pub(super) fn at(&self, address: &Address) -> Self {
+        let Address { host, port } = address.clone();
+        let (sentinel_username, sentinel_password) = (None, None);
+        Self { host, port, place: Place::Fixed, sentinel_username, sentinel_password, ..self.clone() }
+    }
+
+    /// How to reach the sentinel at `address`.
+    pub(super) fn at_sentinel(&self, address: &Address) -> Self {
+        let (username, password) = (self.sentinel_username.clone(), self.sentinel_password.clone());
+        Self { username, password, db: None, ..self.at(address) }
+    }
+
+    /// Whether it is a Cluster, which is more than one master.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.place, Place::Cluster { .. })
     }
 
     /// The number of the database.
@@ -175,8 +277,17 @@ impl RedisConfig {
 
     /// Checks what the setters could not.
     pub(crate) fn validate(&self) -> Result<(), RedisConfigError> {
-        if self.host.is_empty() {
-            return Err(RedisConfigError::MissingHost);
+        match &self.place {
+            Place::Fixed if self.host.is_empty() => return Err(RedisConfigError::MissingHost),
+            Place::Cluster { .. } if self.restart_guard => return Err(RedisConfigError::ClusterGuard),
+            Place::Cluster { .. } if self.database() != 0 => {
+                return Err(RedisConfigError::ClusterDatabase { db: self.database() });
+            }
+            Place::Sentinel { .. } => {}
+            _ if self.sentinel_username.is_some() || self.sentinel_password.is_some() => {
+                return Err(RedisConfigError::NoSentinels);
+            }
+            _ => {}
         }
         if self.prefix.len() > Self::MAX_PREFIX {
             return Err(RedisConfigError::PrefixTooLong { len: self.prefix.len() });
@@ -222,6 +333,8 @@ impl fmt::Debug for RedisConfig {
             .field("prefix", &self.prefix)
             .field("tls", &self.tls)
             .field("connect_timeout", &self.connect_timeout)
+            .field("sentinel_username", &self.sentinel_username)
+            .field("sentinel_password", &self.sentinel_password.as_ref().map(|_| "secret"))
             .finish()
     }
 }
@@ -265,6 +378,55 @@ pub enum RedisConfigError {
     Trailing {
         /// `query (?)` or `fragment (#)`.
         part: &'static str,
+    },
+    /// A Cluster member or a sentinel is given by something that is no address.
+    #[error(
+        "address {number} of the {of} is not host:port; an IPv6 address is in brackets as in [::1]:6379, and user and password do not belong into it"
+    )]
+    Address {
+        /// Which one, counted from 1.
+        number: usize,
+        /// `sentinels` or `Cluster members`.
+        of: &'static str,
+    },
+    /// There is no address of a Cluster member or sentinel.
+    #[error("there are no addresses of {of}; expected at least one host:port")]
+    NoAddresses {
+        /// `sentinels` or `Cluster members`.
+        of: &'static str,
+    },
+    /// A Cluster member or a sentinel is given twice.
+    #[error("{address} is twice among the addresses of the {of}; name every server once")]
+    DuplicateAddress {
+        /// The address.
+        address: String,
+        /// `sentinels` or `Cluster members`.
+        of: &'static str,
+    },
+    /// Sentinel could not have a master of this name.
+    #[error(
+        "the name of the master is not one that Sentinel allows; expected the name in the sentinels' own configuration (`sentinel monitor NAME ...`), of letters, digits and . - _"
+    )]
+    MasterName,
+    /// A user or password for sentinels, and no sentinels.
+    #[error("a user or password for sentinels is given, but no sentinels; see RedisConfig::sentinel")]
+    NoSentinels,
+    /// A Cluster has no databases.
+    #[error("database {db} is asked for, but a Redis Cluster has database 0 alone")]
+    ClusterDatabase {
+        /// The database.
+        db: u32,
+    },
+    /// A Cluster keeps no marker of its memory: its key would have to lie on every master, whatever slots that has.
+    #[error(
+        "the restart guard is asked for, but a Redis Cluster keeps no marker of its memory; use independent masters, or a master behind Sentinel"
+    )]
+    ClusterGuard,
+    /// A Cluster is given where one master is wanted, or the other way round.
+    #[error("expected the configuration of {expected}")]
+    Topology {
+        /// What was wanted, and where the other belongs.
+        expected: &'static str,
     },
     /// The prefix is longer than [`RedisConfig::MAX_PREFIX`].
     #[error("the prefix has {len} bytes; at most {} are allowed", RedisConfig::MAX_PREFIX)]

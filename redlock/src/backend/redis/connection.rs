@@ -26,7 +26,7 @@ use crate::env::Env;
 pub(super) const MOST_WAITING: usize = 8_192;
 
 /// A fred client that connects once and writes every command at most once.
-pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
+pub(super) fn client(config: &RedisConfig, tls: Tls, version: RespVersion) -> Client {
     let server = Address {
         // fred resolves "host:port" as one text.
         host: config.bracketed_host().into(),
@@ -41,7 +41,7 @@ pub(super) fn client(config: &RedisConfig, tls: Tls) -> Client {
         username: config.username.clone(),
         password,
         server: ServerConfig::Centralized { server },
-        version: RespVersion::RESP2,
+        version,
         #[cfg(feature = "tls")]
         tls,
         ..Config::default()
@@ -271,7 +271,7 @@ mod tests {
 
     /// fred keeps the commands of a client that is not connected, as it does after its connection task has ended.
     fn unanswered() -> Arc<Connection> {
-        let client = client(&RedisConfig::new("127.0.0.1"), Default::default());
+        let client = client(&RedisConfig::new("127.0.0.1"), Default::default(), RespVersion::RESP2);
         Connection::new(client, Arc::new(RealEnv::start().unwrap()))
     }
 

@@ -43,12 +43,12 @@ pub(super) async fn examine(shared: &Shared, session: &Session) -> Result<Examin
 
     let client = Client {
         user: shared.config.username.as_deref().unwrap_or("default"),
-        host: &shared.config.host,
+        host: &session.config.host,
         has_tls: shared.config.has_tls(),
         has_password: shared.config.password.is_some(),
     };
     let mut examination = Examination::new(judge::judge(&readings, &client));
-    examination.host = Some(shared.config.host.clone());
+    examination.host = Some(session.config.host.clone());
     examination.eviction_policy = judge::eviction_policy(&readings.info).map(str::to_owned);
     examination.clock = times.iter().map(Time::clock).min_by_key(ClockReading::error);
     examination.round_trips = times.iter().map(Time::round_trip).collect();
@@ -85,7 +85,7 @@ async fn time(shared: &Shared, connection: &Arc<Connection>) -> Result<Time, Fai
 async fn read(shared: &Shared, session: &Session) -> Result<Readings, Failure> {
     let connection = &session.connection;
     let asks_for_default =
-        judge::asks_for_default_user(&shared.config.host, shared.config.username.as_deref());
+        judge::asks_for_default_user(&session.config.host, shared.config.username.as_deref());
     let open = async {
         match asks_for_default {
             true => Some(default_user_is_open(connection).await),

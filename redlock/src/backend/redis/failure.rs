@@ -113,8 +113,11 @@ const REPLIES: &[(&str, NodeErrorKind)] = &[
     ("ERR invalid password", NodeErrorKind::Denied),
     ("ERR DB index", NodeErrorKind::Unsupported),
     ("ERR unknown command", NodeErrorKind::Unsupported),
-    ("MOVED", NodeErrorKind::Unsupported),
-    ("ASK", NodeErrorKind::Unsupported),
+    ("MOVED", NodeErrorKind::Moved),
+    // A slot is being migrated, and the name is not here now.
+    ("ASK", NodeErrorKind::NotReady),
+    ("TRYAGAIN", NodeErrorKind::NotReady),
+    ("CLUSTERDOWN", NodeErrorKind::NotReady),
     ("CROSSSLOT", NodeErrorKind::Unsupported),
 ];
 
@@ -126,6 +129,10 @@ pub(super) fn server_error(text: &str) -> Option<NodeErrorKind> {
     if text.contains("executing the script can't") || text.contains("user executing the script can") {
         return Some(NodeErrorKind::Denied);
     }
+    // The marker lies in a slot of another member.
+    if text.contains("attempted to access a non local key in a cluster node") {
+        return Some(NodeErrorKind::Moved);
+    }
     let inner = text.strip_prefix("ERR Error running script").and_then(|rest| {
         let (_, rest) = rest.split_once("@user_script: ")?;
         let (_, reason) = rest.split_once(": ")?;
@@ -133,6 +140,16 @@ pub(super) fn server_error(text: &str) -> Option<NodeErrorKind> {
     });
     let reason = inner.unwrap_or(text);
     REPLIES.iter().find(|(lead, _)| reason.starts_with(lead)).map(|&(_, kind)| kind)
+}
+
+const MEMBER: &str = "; this server is a member of a Redis Cluster: give several of its addresses \
+    (RedisConfig::cluster, addrs in [lock.redis])";
+
+/// An error reply to a command that changes nothing that matters.
+pub(super) fn refused_command(name: &str, text: &str) -> Failure {
+    let kind = server_error(text).unwrap_or(NodeErrorKind::Protocol);
+    let hint = if kind == NodeErrorKind::Moved { MEMBER } else { "" };
+    Failure::new(kind, format!("the server refused {name}: {text}{hint}"))
 }
 
 /// An error reply to one of our scripts.
@@ -146,6 +163,7 @@ pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) ->
             "; the ACL user needs EVALSHA, TIME, SET, GET, DEL, PTTL and PEXPIRE on these keys"
         }
         Some(NodeErrorKind::ReadOnly) => "; the node takes no writes now",
+        Some(NodeErrorKind::Moved) => MEMBER,
         Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots",
         _ => "",
     };
@@ -210,6 +228,13 @@ mod tests {
             ("NOPERM this user has no permissions to run the 'evalsha' command", NodeErrorKind::Denied),
             ("LOADING Redis is loading the dataset in memory", NodeErrorKind::NotReady),
             ("BUSY Redis is busy running a script.", NodeErrorKind::NotReady),
+            ("MOVED 3999 127.0.0.1:6381", NodeErrorKind::Moved),
+            (
+                "ERR Script attempted to access a non local key in a cluster node script: 0a",
+                NodeErrorKind::Moved,
+            ),
+            ("ASK 3999 127.0.0.1:6381", NodeErrorKind::NotReady),
+            ("CLUSTERDOWN Hash slot not served", NodeErrorKind::NotReady),
         ] {
             assert_eq!(server_error(text), Some(kind), "{text}");
         }

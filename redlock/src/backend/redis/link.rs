@@ -6,17 +6,18 @@ use std::time::Duration;
 use fred::bytes_utils::Str;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, Resp3Frame};
-use fred::types::{ConnectHandle, Value};
+use fred::types::{ConnectHandle, RespVersion, Value};
 use futures::future::{Either, FutureExt, join, join3, select, try_join_all};
 use tokio::sync::{oneshot, watch};
 
 use super::config::RedisConfig;
 use super::connection::{self, Connection, Outcome, Tls, Wish};
-use super::failure::{Failure, closed_early, not_redis, server_error};
+use super::failure::{Failure, closed_early, not_redis, refused_command};
 use super::identity::Server;
 use super::marker::{self, Text};
+use super::place::Place;
 use super::scripts::{Guard, Hashes, Script};
-use super::{keys, marking, reply};
+use super::{keys, marking, reply, sentinel};
 use crate::env::{Env, jitter};
 use crate::id::{Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
@@ -56,6 +57,8 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) connection: Arc<Connection>,
+    /// How this one server was reached, whoever named it.
+    pub(super) config: RedisConfig,
     pub(super) server: Server,
     pub(super) hashes: Hashes,
     pub(super) memory: Memory,
@@ -160,7 +163,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>
 }
 
 /// Full jitter, so that the clients of a node that comes back do not come all at once.
-fn pause(failures: u32, random: u64) -> Duration {
+pub(super) fn pause(failures: u32, random: u64) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(random % nanos.max(1))
@@ -168,29 +171,45 @@ fn pause(failures: u32, random: u64) -> Duration {
 
 /// Connects and stays connected; returns why no longer.
 async fn live(shared: &Arc<Shared>) -> Failure {
-    let client = connection::client(&shared.config, shared.tls.clone());
-    let connection = Connection::new(client, Arc::clone(&shared.env));
-    let mut running = Running { task: None, connection: Arc::clone(&connection) };
-    let opened = async {
-        connect(shared, connection.client(), &mut running.task).await?;
-        set_up(shared, &connection).await
+    let config = match sentinel::find(shared).await {
+        Ok(config) => config,
+        Err(failure) => return failure,
     };
-    let failure = match in_time(shared, opened).await {
+    if shared.config.place != Place::Fixed {
+        shared.clock.lock().unwrap_or_else(PoisonError::into_inner).begin_anew();
+    }
+    let client = connection::client(&config, shared.tls.clone(), RespVersion::RESP2);
+    let connection = Connection::new(client, Arc::clone(&shared.env));
+    let mut running = Running::new(&connection);
+    let opened = async {
+        connect(&config, connection.client(), &mut running.task).await?;
+        set_up(shared, &config, &connection).await
+    };
+    let mut failure = match in_time(&config, &*shared.env, opened).await {
         Ok(session) => {
             shared.link.send_replace(Link::Up(Arc::new(session)));
-            watch_over(shared, &mut running).await
+            watch_over(shared, &config, &mut running).await
         }
         Err(failure) => failure,
     };
+    if shared.config.place != Place::Fixed {
+        failure.detail = format!("master {}: {}", config.address(), failure.detail);
+    }
     // Before anybody learns that the connection has gone, so that nobody waits on it.
     connection.close(failure.clone());
     failure
 }
 
 /// fred's task for a connection. Ending it closes the socket, whatever is still queued.
-struct Running {
-    task: Option<ConnectHandle>,
-    connection: Arc<Connection>,
+pub(super) struct Running {
+    pub(super) task: Option<ConnectHandle>,
+    pub(super) connection: Arc<Connection>,
+}
+
+impl Running {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        Self { task: None, connection: Arc::clone(connection) }
+    }
 }
 
 impl Drop for Running {
@@ -202,24 +221,29 @@ impl Drop for Running {
     }
 }
 
-async fn in_time<T>(
-    shared: &Shared,
+pub(super) async fn in_time<T>(
+    config: &RedisConfig,
+    env: &dyn Env,
     attempt: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let limit = shared.config.connect_timeout;
-    let timer = shared.env.sleep_until(shared.env.now().saturating_add(limit));
+    let limit = config.connect_timeout;
+    let timer = env.sleep_until(env.now().saturating_add(limit));
     match select(std::pin::pin!(attempt), timer).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             // A server without TLS waits for the end of what it takes for a command.
-            let hint = if shared.config.has_tls() { "; does the server speak TLS?" } else { "" };
+            let hint = if config.has_tls() { "; does the server speak TLS?" } else { "" };
             Err(Failure::new(NodeErrorKind::Unreachable, format!("no answer within {limit:?}{hint}")))
         }
     }
 }
 
 /// Has fred connect and log in. `task` is set at once, so that it can be ended at any time.
-async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHandle>) -> Result<(), Failure> {
+pub(super) async fn connect(
+    config: &RedisConfig,
+    client: &Client,
+    task: &mut Option<ConnectHandle>,
+) -> Result<(), Failure> {
     let mut connected = Box::pin(client.wait_for_connect());
     // fred tells only those who listen already.
     let result = match connected.as_mut().now_or_never() {
@@ -229,25 +253,23 @@ async fn connect(shared: &Shared, client: &Client, task: &mut Option<ConnectHand
             connected.await
         }
     };
-    result.map_err(|error| Failure::of_attempt(&error, shared.config.has_tls(), &shared.config.host))
+    result.map_err(|error| Failure::of_attempt(&error, config.has_tls(), &config.host))
 }
 
 /// Judges the server, loads the scripts and looks at its clock: two round trips.
-async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session, Failure> {
+async fn set_up(
+    shared: &Shared,
+    config: &RedisConfig,
+    connection: &Arc<Connection>,
+) -> Result<Session, Failure> {
     let sent = shared.env.now();
-    let select_db = async {
-        match shared.config.database() {
-            0 => Ok(()),
-            db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
-        }
-    };
     let time = async {
         let frame = command(connection, "TIME", vec![]).await?;
         let micros = reply::time(&frame).ok_or_else(|| not_redis("its answer to TIME makes no sense"))?;
         shared.sample(micros, sent);
         Ok(())
     };
-    let (selected, server, time) = join3(select_db, judge(connection), time).await;
+    let (selected, server, time) = join3(select_database(shared, connection), judge(connection), time).await;
     // What the server is comes first: it explains why other commands fail.
     let server = server?;
     selected?;
@@ -263,7 +285,8 @@ async fn set_up(shared: &Shared, connection: &Arc<Connection>) -> Result<Session
     };
     let hashes = try_join_all(Script::ALL.map(load)).await?;
     let hashes = hashes.try_into().map_err(|_| not_redis("it has lost a script"))?;
-    Ok(Session { connection: Arc::clone(connection), server, hashes: Hashes(hashes), memory })
+    let (connection, config) = (Arc::clone(connection), config.clone());
+    Ok(Session { connection, config, server, hashes: Hashes(hashes), memory })
 }
 
 /// Has the server keep a script; returns its hash.
@@ -327,6 +350,14 @@ pub(super) async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Fai
     })
 }
 
+/// Goes to the database of the configuration.
+pub(super) async fn select_database(shared: &Shared, connection: &Arc<Connection>) -> Result<(), Failure> {
+    match shared.config.database() {
+        0 => Ok(()),
+        db => command(connection, "SELECT", vec![i64::from(db).into()]).await.map(drop),
+    }
+}
+
 /// Reads who the server is, and whether it can be a node.
 pub(super) async fn judge(connection: &Arc<Connection>) -> Result<Server, Failure> {
     let (server, replication) = join(
@@ -351,10 +382,7 @@ pub(super) async fn command(
     match exchange.await {
         Outcome::Answered(frame) => match reply::error(&frame) {
             None => Ok(frame),
-            Some(text) => {
-                let kind = server_error(&text).unwrap_or(NodeErrorKind::Protocol);
-                Err(Failure::new(kind, format!("the server refused {name}: {text}")))
-            }
+            Some(text) => Err(refused_command(name, &text)),
         },
         Outcome::NotSent(failure) => Err(failure),
         Outcome::Lost(why) if connection.answered() == 0 => {
@@ -368,14 +396,19 @@ pub(super) async fn command(
     }
 }
 
-/// Lets the connection be used until it ends; returns why it did.
-async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
+/// Lets the connection to the server of `config` be used until it ends; returns why it did.
+async fn watch_over(shared: &Shared, config: &RedisConfig, running: &mut Running) -> Failure {
     let connection = Arc::clone(&running.connection);
     let Some(task) = running.task.as_mut() else { return closed_early("fred has no task") };
-    let mut silence = std::pin::pin!(silence(shared, &connection));
+    let silence = std::pin::pin!(silence(shared, &connection).map(|()| {
+        let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
+        Failure::new(NodeErrorKind::Unreachable, detail)
+    }));
+    let moved = std::pin::pin!(sentinel::moved(shared, config));
+    let mut reason = select(silence, moved).map(|reason| reason.factor_first().0);
     loop {
         let wish = std::pin::pin!(connection.wish());
-        let event = select(&mut *task, select(wish, &mut silence)).await;
+        let event = select(&mut *task, select(wish, &mut reason)).await;
         match event {
             Either::Left(_) => {
                 return Failure::new(NodeErrorKind::Unreachable, "the server closed the connection");
@@ -385,15 +418,12 @@ async fn watch_over(shared: &Shared, running: &mut Running) -> Failure {
                 return Failure::new(NodeErrorKind::Protocol, detail);
             }
             Either::Right((Either::Left((Wish::SetUp, _)), _)) => {
-                match in_time(shared, set_up(shared, &connection)).await {
+                match in_time(config, &*shared.env, set_up(shared, config, &connection)).await {
                     Ok(session) => drop(shared.link.send_replace(Link::Up(Arc::new(session)))),
                     Err(failure) => return failure,
                 }
             }
-            Either::Right((Either::Right(_), _)) => {
-                let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
-                return Failure::new(NodeErrorKind::Unreachable, detail);
-            }
+            Either::Right((Either::Right((reason, _)), _)) => return reason,
         }
     }
 }

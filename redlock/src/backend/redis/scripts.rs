@@ -2,8 +2,8 @@
 //!
 //! Every script reads the server's clock first and answers `{code, clock}` or `{code, clock, number}`, all integers; the
 //! clock is in microseconds, far below the 2^53 up to which Lua counts exactly. The number is the fencing counter of a
-//! grant, or what the holder of a refusal has left. A script reads before it writes, and Redis lets a script that
-//! has written go on whatever the memory limit says: whatever makes it fail has left nothing behind.
+//! grant, or what the holder of a refusal has left. A script that fails has left nothing behind: it reads before it writes, or
+//! puts back what it wrote; and Redis lets one that has written go on whatever the memory limit says.
 //!
 //! The first line carries the server's `run_id`. Scripts are called by their hash alone (EVALSHA, never EVAL), so that
 //! another process behind the same address answers NOSCRIPT instead of granting what its predecessor has forgotten.
@@ -60,12 +60,22 @@ const PROLONG_OR_SHORTEN: &str = "redis.call('PEXPIRE',KEYS[1],ARGV[2])";
 const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0) \
     if not c or c<0 or c>=9007199254740992 or c%1~=0 then \
     return redis.error_reply('WRONGTYPE the fencing counter is no whole number below 2^53; delete '..KEYS[2]) end";
-/// Where the counter goes for the hint ARGV[5] and the span ARGV[6], as `node::fence::next_counter` has it.
-const NEXT: &str = "local n=math.max(c+ARGV[6],hint+ARGV[6]-1)";
+/// Counts up to `n`, which the hint asks for, or, seldom, further. One command in most cases: it stores and returns what was there.
+/// What cannot be counted up is put back, and the lock with it.
+const COUNT: &str = "local c=n local o=redis.pcall('SET',KEYS[2],c,'PX',KEEP,'GET') if o then \
+    if type(o)=='table' then redis.call('DEL',KEYS[1]) return o end \
+    c=tonumber(o) if not c or c<0 or c>=9007199254740992 or c%1~=0 then \
+    redis.call('SET',KEYS[2],o) redis.call('DEL',KEYS[1]) \
+    return redis.error_reply('WRONGTYPE the fencing counter is no whole number below 2^53; delete '..KEYS[2]) end \
+    if c+ARGV[6]>n then n=c+ARGV[6] if n<9007199254740992 then c=n end \
+    redis.call('SET',KEYS[2],c,'PX',KEEP) if c<n then redis.call('DEL',KEYS[1]) return {4,now} end end c=n end";
+/// Where the counter goes for the hint ARGV[5] and the span ARGV[6] if there is none, as `node::fence::next_counter` has it.
+const NEXT: &str = "local n=math.max(FLOOR+ARGV[6],hint+ARGV[6]-1)";
 const CLAMPED: &str = "local hint=math.min(math.max(tonumber(ARGV[5]),now-1000000),now+1000000)";
 const UNCLAMPED: &str = "local hint=tonumber(ARGV[5])";
 /// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds more than `node::fence::lead` says.
-const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',ARGV[4]+math.max(0,math.ceil((c-now)/1000)+1000))";
+const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',KEEP)";
+const KEEP: &str = "ARGV[4]+math.max(0,math.ceil((c-now)/1000)+1000)";
 const HELD_BY_ANOTHER: &str = "return {1,now,redis.call('PTTL',KEYS[1])}";
 
 impl Script {
@@ -96,21 +106,26 @@ impl Script {
         let prolong = if protections.never_shorten() { PROLONG } else { PROLONG_OR_SHORTEN };
         let clamp = if protections.fence_clamp() { CLAMPED } else { UNCLAMPED };
         // A counter that was lost under its lock is begun anew.
-        let again =
-            if protections.fence_once() { "if c==0 then c=math.min(n,9007199254740991) end" } else { "c=n" };
+        let again = if protections.fence_once() {
+            "if c==0 then c=math.min(n,9007199254740991) end"
+        } else {
+            "c=math.max(c+ARGV[6],n)"
+        };
         let body = match self {
             Self::Acquire => format!(
                 "{stale} {marked} {admitted} if not ARGV[4] then \
                  if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return {{0,now}} end \
                  if redis.call('GET',KEYS[1])==ARGV[1] then {prolong} return {{0,now}} end {HELD_BY_ANOTHER} end \
-                 {COUNTER} {floor} {clamp} {NEXT} \
+                 {clamp} {next} \
                  if n<9007199254740992 and redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then \
-                 c=n {store} return {{0,now,c}} end \
+                 {count} {note} return {{0,now,c}} end \
                  local v=redis.call('GET',KEYS[1]) \
-                 if v==ARGV[1] then {again} {store} {prolong} return {{0,now,c}} end \
+                 if v==ARGV[1] then {COUNTER} {again} {store} {prolong} return {{0,now,c}} end \
                  if v then {HELD_BY_ANOTHER} end return {{4,now}}",
                 admitted = guard.admitted(),
-                floor = guard.floor(),
+                next = NEXT.replace("FLOOR", &guard.floor().to_string()),
+                count = COUNT.replace("KEEP", KEEP),
+                note = guard.note(),
             ),
             Self::Extend => {
                 let owned = if protections.extend_owner_check() { "v==ARGV[1]" } else { "v" };
@@ -195,20 +210,25 @@ impl Guard<'_> {
         }
     }
 
-    /// Counts from the floor on.
-    fn floor(self) -> String {
+    /// Where counters begin.
+    fn floor(self) -> u64 {
         match self {
-            Self::Marked { floor: Some(floor), .. } => format!("c=math.max(c,{floor})"),
-            _ => String::new(),
+            Self::Marked { floor: Some(floor), .. } => floor,
+            _ => 0,
         }
     }
 
-    /// Stores a counter, and notes the highest of those that a second of lead over the server's time does not explain.
+    /// Stores a counter.
     fn store(self) -> String {
+        format!("{} {}", STORE.replace("KEEP", KEEP), self.note())
+    }
+
+    /// Notes the highest of the counters that a second of lead over the server's time does not explain.
+    fn note(self) -> String {
         match self {
-            Self::Off => STORE.to_owned(),
+            Self::Off => String::new(),
             _ => format!(
-                "{STORE} if c>now+1000000 and c>tonumber(redis.call('GET','{top}') or 0) then \
+                "if c>now+1000000 and c>tonumber(redis.call('GET','{top}') or 0) then \
                  redis.call('SET','{top}',c) end",
                 top = keys::TOP
             ),

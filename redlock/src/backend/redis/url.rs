@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::config::{RedisConfig, RedisConfigError, TlsFiles};
+use super::place::Address;
 
 /// No error may repeat the input: whatever is misplaced in it may be a password.
 pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
@@ -23,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
     };
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(RedisConfigError::MissingHost)?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c)) {
+    if !is_host(host) {
         return Err(malformed("the host has a character that no host name has"));
     }
     if url.port() == Some(0) {
@@ -45,6 +46,23 @@ pub(super) fn parse(text: &str) -> Result<RedisConfig, RedisConfigError> {
         tls,
         ..RedisConfig::new(host.to_ascii_lowercase())
     })
+}
+
+/// Whether it could be a host name or an IP address, IPv6 without brackets.
+pub(super) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
+}
+
+/// Reads `host`, `host:port` or `[IPv6]:port`; `None` if it is not that alone.
+pub(super) fn parse_address(text: &str, default_port: u16) -> Option<Address> {
+    // What would make it more than an address, once it is a URL.
+    if text.contains(['@', '/', '\\', '?', '#']) {
+        return None;
+    }
+    let address = parse(&format!("redis://{text}")).ok()?;
+    // The port of a URL that names none is that of Redis.
+    let names_port = text.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    Some(Address { port: if names_port { address.port } else { default_port }, host: address.host })
 }
 
 fn database(path: &str) -> Result<Option<u32>, RedisConfigError> {

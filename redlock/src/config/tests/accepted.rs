@@ -21,7 +21,7 @@ fn settings(seconds: u64) -> Settings {
 fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
     let config = load(DUE).unwrap();
     let node = RedisConfig::new("127.0.0.1").port(6379).db(0).prefix("due:lock");
-    assert_eq!(config.store, Store::Redis { node });
+    assert_eq!(config.store, Store::Redis { node: Box::new(node) });
     assert_eq!(config.settings, settings(3));
     assert_eq!(config.settings.acquire_interval, Duration::from_millis(20));
     assert_eq!(config.settings.max_retries, None);
@@ -97,6 +97,34 @@ fn every_key_reaches_its_setting() {
     assert_eq!(timing.unwrap().settings, expected);
     let trusting = load("[lock.redlock]\nnodes = ['a']\ntrustAof = true").unwrap();
     assert!(trusting.settings.trust_aof);
+}
+
+/// The node of `[lock.redis]`.
+fn redis(text: &str) -> RedisConfig {
+    match load(&format!("[lock.redis]\n{text}")).unwrap().store {
+        Store::Redis { node } => *node,
+        other => panic!("expected [lock.redis], found {other:?}"),
+    }
+}
+
+#[test]
+fn several_addresses_are_a_cluster_whose_database_is_ignored_as_due_does() {
+    let cluster = RedisConfig::cluster(["a:7000", "b"]).unwrap();
+    let of_due = |node: RedisConfig| node.db(0).prefix("due:lock").username("app").password("hunter2");
+    let text = "addrs = ['a:7000', 'b']\ndb = 3\nusername = 'app'\npassword = 'hunter2'";
+    assert_eq!(redis(text), of_due(cluster));
+}
+
+#[test]
+fn a_master_name_makes_the_addresses_sentinels_however_many() {
+    let text = "masterName = 'm'\ndb = 2\npassword = 'a'\nsentinelUsername = 'u'\nsentinelPassword = 'b'";
+    for addresses in [&["s1"][..], &["s1", "s2:7000"]] {
+        let node = RedisConfig::sentinel("m", addresses).unwrap().prefix("due:lock");
+        let expected = node.db(2).password("a").sentinel_username("u").sentinel_password("b");
+        assert_eq!(redis(&format!("addrs = {addresses:?}\n{text}")), expected);
+    }
+    let unset = "addrs = ['a']\nmasterName = ''\nsentinelUsername = ''\nsentinelPassword = ''";
+    assert_eq!(redis(unset), RedisConfig::new("a").prefix("due:lock"));
 }
 
 #[test]
@@ -187,7 +215,7 @@ fn tls_files_are_found_from_the_folder_of_the_configuration_file() {
     let at = |name: &str| folder.path().join(name);
     let files = TlsFiles::platform().ca(absolute).cert(at("cert.pem")).key(at("./key.pem"));
     let node = RedisConfig::new("127.0.0.1").prefix("due:lock").tls(files);
-    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node });
+    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node: Box::new(node) });
 }
 
 #[test]

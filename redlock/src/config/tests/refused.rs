@@ -197,13 +197,49 @@ fn several_tables_need_a_default_that_exists() {
 }
 
 #[test]
-fn several_addresses_are_a_cluster_which_is_not_supported_yet() {
+fn the_keys_of_sentinels_need_each_other() {
+    use ConfigErrorKind::{Incomplete, InvalidValue};
     check(
-        "[lock.redis]\naddrs = ['a:1', 'b:1']",
-        ConfigErrorKind::ClusterUnsupported,
-        "etc.toml:2: [lock.redis] addrs: 2 addresses mean a Redis Cluster, which is not supported yet; \
-         give one address, or, if they are independent masters, list them in [lock.redlock]: nodes = [...]",
+        "[lock.redis]\nsentinelPassword = 'hunter2'",
+        Incomplete,
+        "etc.toml:2: [lock.redis] sentinelPassword: sentinelPassword is set but masterName is not; \
+         without it addrs are no sentinels",
     );
+    check(
+        "[lock.redis]\nmasterName = 'm'",
+        Incomplete,
+        "etc.toml:2: [lock.redis] masterName: there are no addrs; with masterName they are the sentinels, \
+         such as [\"10.0.0.1:26379\", ...]",
+    );
+    check(
+        "[lock.redis]\naddrs = ['a:1']\nmasterName = 'my master'",
+        InvalidValue,
+        "etc.toml:3: [lock.redis] masterName = \"my master\": the name of the master is not one that Sentinel \
+         allows; expected the name in the sentinels' own configuration (`sentinel monitor NAME ...`), of letters, \
+         digits and . - _",
+    );
+}
+
+#[test]
+fn a_cluster_is_not_guarded_in_name_alone() {
+    let text = "[lock.redis]\naddrs = ['a:1', 'b:1']\nrestartGuard =";
+    check(
+        &format!("{text} true"),
+        ConfigErrorKind::InvalidValue,
+        "etc.toml:3: [lock.redis] restartGuard: several addrs are a Redis Cluster, which keeps no marker of its \
+         memory; expected false, one address, or independent masters in [lock.redlock]",
+    );
+    assert!(load(&format!("{text} false")).is_ok());
+    assert!(load(&format!("{text} true\nmasterName = 'm'")).is_ok());
+}
+
+#[test]
+fn a_member_of_a_cluster_or_a_sentinel_is_named_once() {
+    for (master, of) in [("", "Cluster members"), ("masterName = 'm'\n", "sentinels")] {
+        let (kind, message) = refused(&format!("[lock.redis]\n{master}addrs = ['a:1', 'b:1', 'A:1']"));
+        assert_eq!(kind, ConfigErrorKind::InvalidValue);
+        assert!(message.contains(&format!("a:1 is twice among the addresses of the {of}")), "{message}");
+    }
 }
 
 #[test]

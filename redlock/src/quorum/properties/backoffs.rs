@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::id::Instant;
 use crate::quorum::{Backoff, Situation};
 
 const MS: Duration = Duration::from_millis(1);
@@ -98,5 +99,63 @@ fn a_hundred_thousand_failures_in_a_row_change_nothing_more() {
         let mut backoff = Backoff::new(20 * MS);
         (0..100_000).for_each(|_| assert!(backoff.pause(situation, u64::MAX) <= longest * MS));
         takes_any_of(&mut backoff, situation, longest * MS);
+    }
+}
+
+/// The bound of the next pause after a wake-up, which is drawn from all of (0, bound]; 0 if there is none.
+fn bound_when_woken(backoff: &Backoff, now: Instant) -> Duration {
+    let pause = |random| backoff.clone().pause_when_woken(now, random);
+    let least = pause(0);
+    let longest = (0..16).map(|shift| pause((MS.as_nanos() as u64) * 20 / 16 * shift)).max().unwrap();
+    if longest.is_zero() {
+        return longest;
+    }
+    assert_eq!(least, Duration::from_nanos(1));
+    [1, 2, 4, 8, 16, 20].map(|ms| ms * MS).into_iter().find(|bound| longest <= *bound).unwrap()
+}
+
+#[test]
+fn who_is_woken_asks_at_once_until_votes_split_and_spreads_less_with_every_clean_refusal() {
+    let now = Instant::from_nanos(1 << 40);
+    let mut backoff = Backoff::new(20 * MS);
+    assert_eq!(bound_when_woken(&backoff, now), Duration::ZERO);
+    for bound in [1, 2, 4, 8, 16, 20, 20] {
+        backoff.pause(Situation::Split, 0);
+        assert_eq!(bound_when_woken(&backoff, now), bound * MS);
+    }
+    for bound in [16, 8, 4, 2, 1, 0, 0] {
+        backoff.pause(Situation::Held { remaining: None }, 0);
+        assert_eq!(bound_when_woken(&backoff, now), bound * MS);
+    }
+}
+
+#[test]
+fn wake_ups_that_bring_nothing_are_slowed_down_to_the_pace_of_polling_and_no_further() {
+    let at = |millis: u64| Instant::from_nanos((1 << 40) + millis * 1_000_000);
+    for interval in [20 * MS, 3_600_000 * MS] {
+        let mut backoff = Backoff::new(interval);
+        let free = (0..100).take_while(|_| backoff.pause_when_woken(at(0), 0).is_zero()).count();
+        assert_eq!(free, 3);
+        assert_eq!(bound_when_woken(&backoff, at(0)), 20 * MS);
+        // As long as wake-ups come no faster than polls, none is slowed down.
+        let mut backoff = Backoff::new(interval);
+        assert!((0..1_000).all(|wake_up| backoff.pause_when_woken(at(wake_up * 10), 0).is_zero()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_pause_after_a_wake_up_is_never_above_the_interval_nor_20_ms(
+        interval in duration(),
+        steps in prop::collection::vec((any::<bool>(), any::<u64>(), any::<u64>()), 1..50),
+    ) {
+        let mut backoff = Backoff::new(interval);
+        for (split, now, random) in steps {
+            if split {
+                backoff.pause(Situation::Split, random);
+            }
+            let pause = backoff.pause_when_woken(Instant::from_nanos(now), random);
+            prop_assert!(pause <= interval.min(20 * MS).max(Duration::from_nanos(1)), "{:?}", pause);
+        }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Job {
 }
 
 /// Completes when the connection breaks.
-type Broken = Shared<oneshot::Receiver<()>>;
+pub(super) type Broken = Shared<oneshot::Receiver<()>>;
 
 /// The connections that still have something to deliver, and the one that is in use.
 pub(super) struct Links {
@@ -62,6 +62,11 @@ impl Links {
         let link_is_idle = !link.carried && !self.hung;
         link.carried |= link_is_idle;
         Some(Sent { link: self.current, link_is_idle, broken: link.broken.clone() })
+    }
+
+    /// Completes when the current connection breaks.
+    pub(super) fn broken(&mut self) -> Broken {
+        self.links.entry(self.current).or_insert_with(Link::new).broken.clone()
     }
 
     pub(super) fn hang(&mut self) {

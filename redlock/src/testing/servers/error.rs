@@ -1,4 +1,6 @@
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A server could not be started, steered or asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,4 +61,28 @@ pub enum ServerError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// How long servers may take to find each other. A machine that is busy with other tests is slow.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Waits until a condition holds.
+pub(super) fn eventually(
+    what: &str,
+    server: &str,
+    mut holds: impl FnMut() -> Result<bool, ServerError>,
+) -> Result<(), ServerError> {
+    let deadline = Instant::now() + LIMIT;
+    while !holds()? {
+        if Instant::now() >= deadline {
+            let server = format!("redis on {server}");
+            return Err(ServerError::Io {
+                server,
+                action: format!("wait until {what}"),
+                source: io::ErrorKind::TimedOut.into(),
+            });
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }

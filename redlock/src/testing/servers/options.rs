@@ -23,6 +23,8 @@ pub struct RedisOptions {
     pub(super) port: Option<u16>,
     persistent: bool,
     pub(super) tls: Option<TlsFiles>,
+    /// The text of a sentinel's configuration: it is one then, and no server.
+    pub(super) sentinel: Option<String>,
     pub(super) clock_shim: Option<PathBuf>,
     args: Vec<String>,
 }
@@ -92,20 +94,39 @@ impl RedisOptions {
 
     pub(super) fn new() -> Self {
         let host = "127.0.0.1".to_owned();
-        Self { host, port: None, persistent: false, tls: None, clock_shim: None, args: Vec::new() }
+        Self {
+            host,
+            port: None,
+            persistent: false,
+            tls: None,
+            sentinel: None,
+            clock_shim: None,
+            args: Vec::new(),
+        }
     }
+
+    /// A sentinel with this configuration, which it changes as it goes.
+    pub(super) fn sentinel(configuration: String, tls: Option<TlsFiles>) -> Self {
+        Self { sentinel: Some(configuration), tls, ..Self::new() }
+    }
+
+    /// The name of a sentinel's configuration in its directory.
+    pub(super) const SENTINEL_FILE: &'static str = "sentinel.conf";
 
     /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
     pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
-        let Self { host, persistent, tls, args, port: _, clock_shim: _ } = self;
+        let Self { host, persistent, tls, sentinel, args, port: _, clock_shim: _ } = self;
         let port = port.to_string();
-        let fixed =
-            ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no", "--save", ""];
-        let persistence: &[&str] = match persistent {
-            true => &["--appendonly", "yes", "--appendfsync", "always"],
-            false => &["--appendonly", "no"],
+        let fixed = ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no"];
+        let kind: &[&str] = match (sentinel, persistent) {
+            (Some(_), _) => &[],
+            (None, true) => &["--save", "", "--appendonly", "yes", "--appendfsync", "always"],
+            (None, false) => &["--save", "", "--appendonly", "no"],
         };
-        let mut line: Vec<String> = fixed.iter().chain(persistence).map(|&word| word.to_owned()).collect();
+        let mut line: Vec<String> = fixed.iter().chain(kind).map(|&word| word.to_owned()).collect();
+        if sentinel.is_some() {
+            line.splice(0..0, [Self::SENTINEL_FILE, "--sentinel"].map(str::to_owned));
+        }
         if let (Some(files), Some(tls_port)) = (tls, tls_port) {
             let path = |file: &Path| file.display().to_string();
             let verify = if files.verify_clients { "yes" } else { "no" };
@@ -128,7 +149,7 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     /// Without the words of the command line: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, persistent, tls, clock_shim, args: _ } = self;
+        let Self { host, port, persistent, tls, clock_shim, sentinel: _, args: _ } = self;
         f.debug_struct("RedisOptions")
             .field("host", host)
             .field("port", port)

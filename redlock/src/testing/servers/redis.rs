@@ -100,6 +100,16 @@ impl RedisServer {
         format!("redis://{}", self.address())
     }
 
+    /// `127.0.0.1:PORT` of the TLS port, if there is one.
+    pub(super) fn tls_address(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("{}:{port}", self.options.host))
+    }
+
+    /// The TLS port, if there is one.
+    pub(super) fn tls_port(&self) -> Option<u16> {
+        self.tls_port
+    }
+
     /// `rediss://127.0.0.1:PORT` of the TLS port, if there is one.
     pub fn tls_url(&self) -> Option<String> {
         self.tls_port.map(|port| format!("rediss://{}:{port}", self.options.host))
@@ -233,6 +243,12 @@ impl RedisServer {
 
     /// Starts the process and waits until it is ready; leaves none behind if it does not get there.
     fn launch(&self, process: &mut Option<ServerProcess>) -> Result<(), ServerError> {
+        let configuration = self.directory().join(RedisOptions::SENTINEL_FILE);
+        if let Some(text) = &self.options.sentinel
+            && !configuration.exists()
+        {
+            fs::write(configuration, text).map_err(|error| self.failed("write its configuration", error))?;
+        }
         let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
         let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
         let mut command = Command::new(&self.program);
@@ -258,7 +274,11 @@ impl RedisServer {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             let running = process.is_running().map_err(|error| self.failed("watch the process", error))?;
-            if self.log().contains("Ready to accept connections") {
+            let ready = match self.options.sentinel {
+                None => "Ready to accept connections",
+                Some(_) => "+monitor master",
+            };
+            if self.log().contains(ready) {
                 return Ok(());
             }
             if !running {

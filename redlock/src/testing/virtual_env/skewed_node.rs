@@ -8,7 +8,7 @@ use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
     AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 
 /// Translates the deadlines of one client into the node's time with the estimate that the real backends use, and knows of the
@@ -105,6 +105,10 @@ impl Node for SkewedNode {
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Arc::clone(&self.node).inspect(name)
+    }
+
+    fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
+        Arc::clone(&self.node).watch(name)
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
