@@ -213,7 +213,8 @@ impl LocksBuilder {
 
     /// Whether the [restart guard](LocksBuilder::restart_guard) takes a Redis that has `appendfsync always` before and after a
     /// restart for one that has forgotten nothing: no by default. Only for nodes without replicas, on disks that keep what they
-    /// have confirmed.
+    /// have confirmed. Nobody may change `appendonly` or `appendfsync` while such a server runs: it is asked every 10 s or so, with
+    /// `CONFIG GET`, which its ACL must allow.
     pub fn trust_aof(mut self, on: bool) -> Self {
         self.settings.trust_aof = on;
         self

@@ -24,6 +24,9 @@ use crate::telemetry::events;
 /// No counter is further ahead of its node's time than this, unless the node has noted it, in microseconds.
 const SECOND: u64 = 1_000_000;
 
+/// A node is asked who it is after this time, whatever its votes have shown: not all of it shows in votes.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 /// What is known of the nodes, shared by all rounds.
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -53,6 +56,8 @@ struct Known {
     misfit: Option<Misfit>,
     /// Its fencing counters must begin there: its clock was ahead of that before it was set back.
     floor: u64,
+    /// When it was asked last who it is.
+    asked: Option<Instant>,
     /// What was said about it last, so that it is said once.
     said: Option<Said>,
     /// When the jump of its clock that was said last was noticed.
@@ -193,11 +198,21 @@ impl Fleet {
             || nodes
                 .clone()
                 .any(|node| self.is_ripe(driver.nodes()[node].standing(), driver.nodes()[node].clock(), now));
-        let due = nodes.clone().filter(|&node| {
-            let is_fresh = driver.nodes()[node].clock().is_some_and(|reading| reading.taken >= fresh);
-            must_ask_all || !is_fresh
-        });
-        let due: Vec<usize> = due.collect();
+        let due: Vec<usize> = {
+            let mut state = self.state();
+            let due = nodes.clone().filter(|&node| {
+                let is_fresh = driver.nodes()[node].clock().is_some_and(|reading| reading.taken >= fresh);
+                let asked = &mut state.nodes[node].asked;
+                let is_due = must_ask_all
+                    || !is_fresh
+                    || asked.is_none_or(|asked| now.saturating_since(asked) >= ASK_EVERY);
+                if is_due {
+                    *asked = Some(now);
+                }
+                is_due
+            });
+            due.collect()
+        };
         let mut seen: Vec<Seen> =
             vec![Seen { standing: Standing::Unknown, ceiling: None }; self.quorum.nodes()];
         for (node, identity) in driver.survey(due, patience).await {
@@ -256,10 +271,8 @@ impl Fleet {
         let moved = match culprit {
             Culprit::None => return false,
             Culprit::Undecided => return true,
-            Culprit::Past(nodes) => {
-                let then = now.saturating_sub(self.quarantine);
-                let mut state = self.state();
-                nodes.into_iter().for_each(|node| state.clocks.forget(node, then));
+            Culprit::Past(moved) => {
+                self.let_bygones_be(driver, &moved, seen, patience, now).await;
                 return true;
             }
             Culprit::Own => {
@@ -301,6 +314,32 @@ impl Fleet {
             }
         }
         true
+    }
+
+    /// Forgets moves of clocks that nobody could explain, once all that was held then has ended. Counters still begin above the
+    /// time that was known before.
+    async fn let_bygones_be(
+        &self,
+        driver: &Driver,
+        moved: &[(usize, Moved)],
+        seen: &[Seen],
+        patience: Duration,
+        now: Instant,
+    ) {
+        let mut requests = Vec::new();
+        for &(node, moved) in moved.iter().filter(|(_, moved)| moved.by < 0) {
+            if let Standing::Marked(marker) = seen[node].standing
+                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
+            {
+                requests.push((node, MarkRequest::new(marker.charter, mark)));
+            }
+        }
+        for error in driver.mark(requests, patience).await {
+            events::marker_not_changed(&error);
+        }
+        let then = now.saturating_sub(self.quarantine);
+        let mut state = self.state();
+        moved.iter().for_each(|&(node, _)| state.clocks.forget(node, then));
     }
 
     /// What a moved clock changes about the node's marker.
@@ -367,10 +406,15 @@ impl Fleet {
         seen: &[Seen],
         now: Instant,
     ) -> Option<u64> {
-        if !self.is_ripe(standing, driver.nodes()[node].clock(), now) {
+        let reading = driver.nodes()[node].clock();
+        if !self.is_ripe(standing, reading, now) {
             return None;
         }
-        let state = self.state();
+        let mut state = self.state();
+        // The clock by which it is over is one that has been watched, this reading included.
+        if let Some(reading) = reading {
+            state.clocks.observe(node, reading.least, reading.most, reading.taken);
+        }
         if self.protections.clock_guard() && state.clocks.trust(node, now) != Trust::Trusted {
             return None;
         }

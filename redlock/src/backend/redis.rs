@@ -59,8 +59,8 @@ use crate::telemetry;
 /// connection.
 ///
 /// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. For [`preflight`](crate::preflight) let it
-/// have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes. A user at
+/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and
+/// `#redlock:*`. For [`preflight`](crate::preflight) let it have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes. A user at
 /// sentinels needs `SENTINEL get-master-addr-by-name`.
 ///
 /// # Wake-ups

@@ -108,7 +108,7 @@ pub(crate) enum Culprit {
     /// Too few other clocks have been read since.
     Undecided,
     /// It was not found out for so long that everything held then has ended: these nodes are watched anew.
-    Past(Vec<usize>),
+    Past(Vec<(usize, Moved)>),
     /// Ours: a quorum of the others has moved the same way.
     Own,
     /// These nodes'.
@@ -196,9 +196,8 @@ impl Clocks {
         if self.watches.iter().filter(steady).count() >= self.quorum.size() {
             return Culprit::Nodes(moved);
         }
-        let past =
-            |(node, moved): &(usize, Moved)| (now.saturating_since(moved.at) >= self.window).then_some(*node);
-        let past: Vec<usize> = moved.iter().filter_map(past).collect();
+        let is_past = |(_, moved): &(usize, Moved)| now.saturating_since(moved.at) >= self.window;
+        let past: Vec<(usize, Moved)> = moved.into_iter().filter(is_past).collect();
         if past.is_empty() { Culprit::Undecided } else { Culprit::Past(past) }
     }
 
@@ -386,6 +385,23 @@ mod tests {
         world.watch(29);
         assert!(world.trusted().is_empty());
         world.watch(2);
+        assert_eq!(world.trusted().len(), 5);
+    }
+
+    #[test]
+    fn clocks_that_move_apart_are_not_in_doubt_for_ever() {
+        let mut world = World::new();
+        world.watch(100);
+        for (node, by) in [(0, 60_000_000), (1, 5_000_000), (2, -60_000_000), (3, -5_000_000)] {
+            world.offsets[node] += by;
+        }
+        world.watch(1);
+        assert_eq!(world.clocks.culprit(world.now), Culprit::Undecided);
+        world.watch(31);
+        let Culprit::Nodes(nodes) = world.clocks.culprit(world.now) else { panic!() };
+        assert_eq!(nodes.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        nodes.iter().for_each(|(node, _)| world.clocks.forget(*node, world.now));
+        world.watch(32);
         assert_eq!(world.trusted().len(), 5);
     }
 

@@ -1,15 +1,17 @@
 //! Long-held locks on nodes that lose their memory one after the other.
 
 use futures::executor::block_on;
+use redlock_tests::rivals::builder_of;
 use redlock_tests::support::eventually;
 
-use super::{builder, connect, start};
+use super::{RENEWED_TTL, start};
 
 #[test]
 fn a_lock_survives_ten_losses_one_after_the_other() {
     let fleet = start(3);
-    let locks = connect(&fleet);
-    let other = block_on(builder(&fleet).build()).unwrap();
+    let builder = || builder_of(fleet.urls(), RENEWED_TTL);
+    let locks = block_on(builder().init()).unwrap();
+    let other = block_on(builder().build()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     let token = guard.fencing_token();
     for loss in 0..10 {

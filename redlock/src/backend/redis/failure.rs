@@ -18,6 +18,11 @@ impl Failure {
         Self { kind, detail: detail.into() }
     }
 
+    /// The same failure, and what could not be done because of it.
+    pub(super) fn about(self, what: &str) -> Self {
+        Self { detail: format!("{what}: {}", self.detail), ..self }
+    }
+
     pub(super) fn without_effect(&self, node: &Arc<str>) -> NodeError {
         NodeError::without_effect(node, self.kind, self.detail.clone())
     }

@@ -102,6 +102,14 @@ impl Session {
 }
 
 impl Memory {
+    /// Whether the server wrote every change to disk before it answered, as far as that was asked.
+    pub(super) fn is_durable(&self) -> bool {
+        match self {
+            Self::Unguarded => false,
+            Self::Unmarked { durable, .. } | Self::Marked { durable, .. } => *durable,
+        }
+    }
+
     pub(super) fn guard(&self) -> Guard<'_> {
         match self {
             Self::Unguarded => Guard::Off,
@@ -305,12 +313,21 @@ async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server
         return Ok(Memory::Unguarded);
     }
     let durable = shared.config.trust_aof && is_durable(connection).await?;
-    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await?;
+    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await;
+    let frame =
+        frame.map_err(|failure| failure.about(&format!("its marker ({}) cannot be read", keys::MARKER)))?;
     let there = match &frame {
         fred::interfaces::Resp3Frame::Null => "",
         frame => reply::text(frame).ok_or_else(|| not_redis("its answer to GET is no text"))?,
     };
     let there = there.to_owned();
+    if marker::is_of_a_later_version(&there) {
+        let detail = format!(
+            "its marker ({}) was written by a later version of this library; update this client",
+            keys::MARKER
+        );
+        return Err(Failure::new(NodeErrorKind::Foreign, detail));
+    }
     let text = marker::parse(&there);
     Ok(match text {
         Some(text) if text.process == server.run_id && text.history == server.history => {
@@ -321,7 +338,7 @@ async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server
 }
 
 /// Whether the server writes every change to disk before it answers.
-async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Failure> {
+pub(super) async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Failure> {
     let (only, fsync) = join(
         command(connection, "CONFIG", vec!["GET".into(), "appendonly".into()]),
         command(connection, "CONFIG", vec!["GET".into(), "appendfsync".into()]),
@@ -330,7 +347,10 @@ async fn is_durable(connection: &Arc<Connection>) -> Result<bool, Failure> {
     let is = |frame: Result<Resp3Frame, Failure>, wanted: &str| {
         frame.map(|frame| reply::second(&frame).is_some_and(|value| value == wanted))
     };
-    Ok(is(only, "yes")? && is(fsync, "always")?)
+    let durable = || Ok(is(only, "yes")? && is(fsync, "always")?);
+    durable().map_err(|failure: Failure| {
+        failure.about("trustAof needs to read the server's settings with CONFIG GET")
+    })
 }
 
 /// Goes to the database of the configuration.

@@ -48,6 +48,13 @@ pub(super) fn is_plain(text: &str) -> bool {
     text.len() <= LONGEST && text.bytes().all(plain)
 }
 
+/// Whether it is a marker that only a later version of this library can read. What it says may matter, so that it must not be
+/// replaced.
+pub(super) fn is_of_a_later_version(text: &str) -> bool {
+    let version = text.split_once(' ').and_then(|(version, _)| version.parse::<u32>().ok());
+    version.is_some_and(|version| version > 1)
+}
+
 /// Reads a marker. What is not exactly one is none: something else has written the key.
 pub(super) fn parse(text: &str) -> Option<Text> {
     if !is_plain(text) {
@@ -133,6 +140,14 @@ mod tests {
         assert_eq!(parse(&format!("{good} x")), None);
         assert_eq!(parse(&good.replace("abc", "ab")), None);
         assert_eq!(parse(&"1 ".repeat(500)), None);
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_this_one_and_from_what_is_no_marker() {
+        assert!(is_of_a_later_version(&text().replacen("1 ", "2 ", 1)));
+        for other in ["", "2", "x", "1 x", "0 x", "-2 x", " 2", &text()] {
+            assert!(!is_of_a_later_version(other), "{other}");
+        }
     }
 
     proptest! {

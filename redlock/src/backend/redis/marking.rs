@@ -52,8 +52,15 @@ impl RedisNode {
     async fn judge_again(&self, session: &Arc<Session>, ceiling: Option<u64>) -> Result<Identity, NodeError> {
         let server = link::judge(&session.connection).await;
         let server = server.map_err(|failure| failure.without_effect(&self.address))?;
-        // Something between us and the servers has changed the process behind the address, or its data.
-        if server.is_same(&session.server) {
+        let must_ask = self.shared.config.trust_aof && session.memory != Memory::Unguarded;
+        let durable = match must_ask {
+            true => link::is_durable(&session.connection).await,
+            false => Ok(session.memory.is_durable()),
+        };
+        let durable = durable.map_err(|failure| failure.without_effect(&self.address))?;
+        // Something between us and the servers has changed the process behind the address, or its data; or an operator how it
+        // writes to disk.
+        if server.is_same(&session.server) && durable == session.memory.is_durable() {
             self.shared.note_judged();
         } else {
             session.connection.ask(Wish::SetUp);
@@ -157,8 +164,8 @@ fn arguments(hash: Str, texts: [String; 8]) -> Vec<Value> {
 }
 
 /// Has a marker go on that says that the server wrote every change to disk before it answered, where it does so still: the memory of
-/// a restarted process is that of its predecessor. Notes the same about a server that does so now. Says whether the marker
-/// was changed.
+/// a restarted process is that of its predecessor. Notes the same about a server that does so now, or no longer. Says whether the
+/// marker was changed.
 pub(super) async fn carry_over(
     shared: &Shared,
     connection: &Arc<Connection>,
@@ -172,7 +179,7 @@ pub(super) async fn carry_over(
         {
             (there, text)
         }
-        Memory::Marked { there, text, durable: true } if !text.durable => (there, text),
+        Memory::Marked { there, text, durable } if text.durable != *durable => (there, text),
         _ => return Ok(false),
     };
     let mark = Script::Mark.render(&server.run_id, memory.guard(), &shared.protections);
@@ -184,7 +191,7 @@ pub(super) async fn carry_over(
         text.marker.until.to_string(),
         "0".to_owned(),
         marker::floor(text.marker.floor),
-        marker::tail(true, &server.run_id, &server.history),
+        marker::tail(memory.is_durable(), &server.run_id, &server.history),
         String::new(),
     ];
     link::command(connection, "EVALSHA", arguments(hash, texts)).await.map(|_| true)

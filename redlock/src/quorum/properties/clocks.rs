@@ -180,7 +180,7 @@ fn a_move_that_cannot_be_explained_is_over_when_nothing_is_held_any_more_from_be
         let (mut clocks, now) = after_moves(nodes, moves, 32);
         let Culprit::Past(past) = clocks.culprit(at(now)) else { panic!("{nodes} {moves:?}") };
         assert_eq!(past.len(), moves.len());
-        past.into_iter().for_each(|node| clocks.forget(node, at(now - 30_000_000)));
+        past.into_iter().for_each(|(node, _)| clocks.forget(node, at(now - 30_000_000)));
         let trusted = (0..nodes).filter(|&node| clocks.trust(node, at(now)) == Trust::Trusted).count();
         assert_eq!(trusted, nodes, "watched for long enough since");
     }
