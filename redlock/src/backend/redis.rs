@@ -4,6 +4,7 @@
 //! one script; everything about the connection (reconnecting, limits, time-outs) is done here, and switched off in
 //! fred.
 
+mod acl;
 mod config;
 mod connection;
 mod examine;
@@ -50,9 +51,25 @@ use crate::protections::Protections;
 /// at most 2 s. While there is no connection, requests fail at once. Dropping the last reference closes the
 /// connection.
 ///
-/// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0, on the keys `prefix:*` and `#redlock:*`. For [`preflight`](crate::preflight) let it
-/// have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes.
+/// # Rights
+/// What the ACL user needs, and no more; [`RedisConfig::acl_rule`] puts it together for a configuration:
+///
+/// | when | rights |
+/// |---|---|
+/// | always | `~redlock:*` `~#redlock:aux:*` `+info` `+script\|load` `+evalsha` `+time` `+get` `+set` `+del` `+pttl` `+pexpire` |
+/// | with the restart guard, which is on by default | `~#redlock:marker` `~#redlock:top` |
+/// | with `trustAof` | `+config\|get` |
+/// | in another database than 0 | `+select` |
+///
+/// With another prefix `~prefix:*` takes the place of `~redlock:*`; with an empty one `~*` that of all patterns. The usual
+/// user, on each node:
+///
+/// ```text
+/// ACL SETUSER locker reset on >PASSWORD ~redlock:* ~#redlock:aux:* ~#redlock:marker ~#redlock:top +info +script|load +evalsha +time +get +set +del +pttl +pexpire
+/// ```
+///
+/// For [`preflight`](crate::preflight) it may have `+config|get`, `+acl|dryrun` and `+acl|getuser` too: without them some
+/// findings are unknown, and nothing else changes.
 pub struct RedisNode {
     address: Arc<str>,
     shared: Arc<Shared>,
@@ -134,7 +151,8 @@ impl RedisNode {
             if text.starts_with("NOSCRIPT") || text.starts_with("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
-            return Err(refused_by_server(&self.address, script.name(), &text));
+            let rights = || acl::rule(&self.shared.config);
+            return Err(refused_by_server(&self.address, script.name(), &text, rights));
         }
         let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
         self.shared.sample(answer.clock, sent);

@@ -16,7 +16,7 @@ use super::failure::{Failure, closed_early, not_redis, server_error};
 use super::identity::Server;
 use super::marker::{self, Text};
 use super::scripts::{Guard, Hashes, Script};
-use super::{keys, marking, reply};
+use super::{acl, keys, marking, reply};
 use crate::env::{Env, jitter};
 use crate::id::{Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
@@ -279,7 +279,19 @@ async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server
         return Ok(Memory::Unguarded);
     }
     let durable = shared.config.trust_aof && is_durable(connection).await?;
-    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await?;
+    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await.map_err(|failure| {
+        match failure.kind {
+            // The server does not say which key it was.
+            NodeErrorKind::Denied => {
+                let (Failure { kind, detail }, rights) = (failure, acl::rule(&shared.config));
+                Failure::new(
+                    kind,
+                    format!("{detail}; the key is {}, the ACL user needs {rights}", keys::MARKER),
+                )
+            }
+            _ => failure,
+        }
+    })?;
     let there = match &frame {
         fred::interfaces::Resp3Frame::Null => "",
         frame => reply::text(frame).ok_or_else(|| not_redis("its answer to GET is no text"))?,

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{RedisServer, ServerError};
+use super::{RedisServer, ServerError, lock_user};
 
 /// The certificates of a server with TLS, as PEM files.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ pub struct RedisOptions {
     persistent: bool,
     pub(super) tls: Option<TlsFiles>,
     pub(super) clock_shim: Option<PathBuf>,
+    pub(super) rights: Option<String>,
     args: Vec<String>,
 }
 
@@ -81,6 +82,14 @@ impl RedisOptions {
         self
     }
 
+    /// Lets the user of [`RedisServer::url`] do this, in words of `ACL SETUSER`, instead of what a node with the restart guard
+    /// needs in database 0 with the usual prefix. `RedisConfig::acl_rule` says what another configuration needs.
+    #[must_use]
+    pub fn rights(mut self, rule: impl Into<String>) -> Self {
+        self.rights = Some(rule.into());
+        self
+    }
+
     /// Starts a server and waits until it takes commands.
     ///
     /// # Errors
@@ -92,12 +101,13 @@ impl RedisOptions {
 
     pub(super) fn new() -> Self {
         let host = "127.0.0.1".to_owned();
-        Self { host, port: None, persistent: false, tls: None, clock_shim: None, args: Vec::new() }
+        let rights = lock_user::documented_rights();
+        Self { host, port: None, persistent: false, tls: None, clock_shim: None, rights, args: Vec::new() }
     }
 
     /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
     pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
-        let Self { host, persistent, tls, args, port: _, clock_shim: _ } = self;
+        let Self { host, persistent, tls, args, port: _, clock_shim: _, rights: _ } = self;
         let port = port.to_string();
         let fixed =
             ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no", "--save", ""];
@@ -128,13 +138,14 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     /// Without the words of the command line: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, persistent, tls, clock_shim, args: _ } = self;
+        let Self { host, port, persistent, tls, clock_shim, rights, args: _ } = self;
         f.debug_struct("RedisOptions")
             .field("host", host)
             .field("port", port)
             .field("persistent", persistent)
             .field("tls", tls)
             .field("clock_shim", clock_shim)
+            .field("rights", rights)
             .finish_non_exhaustive()
     }
 }
