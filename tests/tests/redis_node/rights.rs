@@ -181,4 +181,6 @@ fn the_documents_say_what_the_rule_is() {
         }
     }
     assert_eq!(described, 2, "rustdoc and one of the documents");
+    let readme = std::fs::read_to_string(workspace.join("README.md")).unwrap();
+    assert!(readme.lines().any(|found| found == line), "README.md lacks the line {line}");
 }
