@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::driver::Driver;
-use crate::env::{Env, RealEnv, jitter};
+use crate::env::{Env, RealEnv, block_on, jitter};
 use crate::fleet::Fleet;
 use crate::id::{InvalidTtl, Ttl};
 use crate::locks::Locks;
@@ -340,7 +340,7 @@ impl LocksBuilder {
     /// # Errors
     /// As there.
     pub fn build_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
-        Ok(futures::executor::block_on(self.build())?.blocking())
+        Ok(block_on(self.build())?.blocking())
     }
 
     /// As [`init`](LocksBuilder::init), for code without an async runtime.
@@ -348,7 +348,7 @@ impl LocksBuilder {
     /// # Errors
     /// As there.
     pub fn init_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
-        Ok(futures::executor::block_on(self.init())?.blocking())
+        Ok(block_on(self.init())?.blocking())
     }
 
     fn checked_settings(&self) -> Result<Settings, BuildError> {

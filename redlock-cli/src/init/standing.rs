@@ -32,7 +32,7 @@ fn of(charter: Charter) -> String {
 
 /// Rounded up: it is over then.
 fn seconds(micros: u64) -> String {
-    format!("{} s", Duration::from_micros(micros).as_millis().div_ceil(1_000))
+    format!("{} s", micros.div_ceil(1_000_000))
 }
 
 #[cfg(test)]
