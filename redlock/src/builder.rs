@@ -367,8 +367,8 @@ impl LocksBuilder {
     }
 
     #[cfg_attr(
-        not(any(feature = "redis", feature = "memory")),
-        expect(unused_variables, reason = "nodes that are ready need no environment")
+        not(feature = "redis"),
+        expect(unused_variables, reason = "other nodes need no settings, and ready ones no environment")
     )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());

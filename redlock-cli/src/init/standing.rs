@@ -1,7 +1,5 @@
 //! How a node stands, in words.
 
-use std::time::Duration;
-
 use redlock::Instant;
 use redlock::node::{Charter, ClockReading, Standing};
 
@@ -37,6 +35,8 @@ fn seconds(micros: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use redlock::node::{Incarnation, Marker};
 
     use super::*;

@@ -33,7 +33,7 @@ use connection::{MOST_WAITING, Outcome, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
 use reply::{Answer, Nonsense};
-use scripts::{Guard, Script};
+use scripts::Script;
 
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
@@ -362,7 +362,7 @@ fn keep(ttl: Ttl, retention: Duration) -> Value {
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]
-        .map(|script| script.render("yardstick", Guard::Off, &Protections::default()))
+        .map(|script| script.render("yardstick", scripts::Guard::Off, &Protections::default()))
 }
 
 #[cfg(feature = "tls")]

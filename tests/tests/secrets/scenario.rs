@@ -279,21 +279,21 @@ fn one_node(witness: &Witness, server: &RedisServer) {
     witness.hear(&block_on(Arc::clone(&node).probe()).unwrap());
     let (name, ttl) = (LockName::new("node").unwrap(), Ttl::new(TTL).unwrap());
     let deadline = Instant::now().saturating_add(TTL);
-    let mut acquire = AcquireRequest::new(name.clone(), token.clone(), ttl, deadline);
+    let mut acquire = AcquireRequest::new(name.clone(), token, ttl, deadline);
     acquire.fence = Some(Fence::new(1, 1, TTL));
     witness.hear(&acquire);
     witness.hear(&block_on(Arc::clone(&node).acquire(acquire)).unwrap());
-    let extend = ExtendRequest::new(name.clone(), token.clone(), ttl, deadline);
+    let extend = ExtendRequest::new(name.clone(), token, ttl, deadline);
     witness.hear(&extend);
     witness.hear(&block_on(Arc::clone(&node).extend(extend)).unwrap());
-    let raise = RaiseRequest::new(name.clone(), token.clone(), ttl, deadline, Raise::new(7, TTL));
+    let raise = RaiseRequest::new(name.clone(), token, ttl, deadline, Raise::new(7, TTL));
     witness.hear(&raise);
     witness.hear(&block_on(Arc::clone(&node).raise(raise)).unwrap());
     server.command(&["DEL", "redlock:node"]).unwrap();
     server.command(&["LPUSH", "redlock:node", "x"]).unwrap();
     witness.error(block_on(Arc::clone(&node).acquire(AcquireRequest::new(
         name.clone(),
-        token.clone(),
+        token,
         ttl,
         deadline,
     ))));
