@@ -52,9 +52,9 @@ impl Nodes {
              REDLOCK_NODES=127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003,127.0.0.1:7004,127.0.0.1:7005",
         )?;
         // Nobody holds a lock on them.
-        redlock::Locks::builder().nodes(servers.urls()).init_blocking()?;
+        redlock::Locks::builder().nodes(servers.admin_urls()).init_blocking()?;
         println!("nodes: {count} started for this example");
-        Ok(Self { urls: servers.urls(), servers: Some(servers) })
+        Ok(Self { urls: servers.admin_urls(), servers: Some(servers) })
     }
 
     /// Their addresses, as `LocksBuilder::nodes` takes them.

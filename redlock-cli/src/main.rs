@@ -2,6 +2,7 @@
 
 mod demo;
 mod exit;
+mod init;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorker(demo::WorkerArgs),
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     match cli.command {
+        Command::Init(args) => init::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::work(args),
     }

@@ -6,8 +6,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use futures::executor::block_on;
-
+use crate::env::block_on;
 use crate::error::{AcquireError, ExtendError, LostReason, ReleaseError};
 use crate::guard::Held;
 use crate::id::Instant;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::driver::Driver;
-use crate::env::{Env, RealEnv, jitter};
+use crate::env::{Env, RealEnv, block_on, jitter};
 use crate::fleet::Fleet;
 use crate::id::{InvalidTtl, Ttl};
 use crate::locks::Locks;
@@ -282,6 +282,32 @@ impl LocksBuilder {
         Ok(Locks::start(driver, settings))
     }
 
+    /// Connects, and hands the nodes out as they are: a look before [`init`](LocksBuilder::init). Nothing is changed on them, and
+    /// only the settings here are checked. [`Node::standing`] says what is known of each node's memory, [`Node::probe`] why one
+    /// cannot be reached.
+    ///
+    /// Cancel safe: a dropped future leaves no connection and no thread.
+    ///
+    /// # Errors
+    /// [`BuildError`] says which setting is wrong.
+    pub async fn look(&self) -> Result<Vec<Arc<dyn Node>>, BuildError> {
+        // A trusted node would have its marker renewed.
+        let settings = Settings { trust_aof: false, ..self.checked_settings()? };
+        Quorum::majority(self.nodes.len())?;
+        let nodes = self.start_nodes(&self.environment()?, &settings)?;
+        refuse_duplicates(&nodes)?;
+        // An answer, or why there is none: what matters is that each has been tried.
+        join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
+        Ok(nodes)
+    }
+
+    fn environment(&self) -> Result<Arc<dyn Env>, BuildError> {
+        match &self.env {
+            Some(env) => Ok(Arc::clone(env)),
+            None => Ok(Arc::new(RealEnv::start().map_err(|error| BuildError::Threads(Arc::new(error)))?)),
+        }
+    }
+
     /// Checks the settings and connects.
     async fn connect(&self) -> Result<(Arc<Driver>, Settings), BuildError> {
         let settings = self.checked_settings()?;
@@ -290,10 +316,7 @@ impl LocksBuilder {
             Some(size) => Quorum::new(nodes, size)?,
             None => Quorum::majority(nodes)?,
         };
-        let env = match &self.env {
-            Some(env) => Arc::clone(env),
-            None => Arc::new(RealEnv::start().map_err(|error| BuildError::Threads(Arc::new(error)))?),
-        };
+        let env = self.environment()?;
         let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
         let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
@@ -320,7 +343,7 @@ impl LocksBuilder {
     /// # Errors
     /// As there.
     pub fn build_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
-        Ok(futures::executor::block_on(self.build())?.blocking())
+        Ok(block_on(self.build())?.blocking())
     }
 
     /// As [`init`](LocksBuilder::init), for code without an async runtime.
@@ -328,7 +351,7 @@ impl LocksBuilder {
     /// # Errors
     /// As there.
     pub fn init_blocking(self) -> Result<crate::blocking::Locks, BuildError> {
-        Ok(futures::executor::block_on(self.init())?.blocking())
+        Ok(block_on(self.init())?.blocking())
     }
 
     fn checked_settings(&self) -> Result<Settings, BuildError> {
@@ -348,10 +371,7 @@ impl LocksBuilder {
 
     #[cfg_attr(
         not(feature = "redis"),
-        expect(
-            unused_variables,
-            reason = "nodes in memory have no settings, and those that are ready no environment"
-        )
+        expect(unused_variables, reason = "other nodes need no settings, and ready ones no environment")
     )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());

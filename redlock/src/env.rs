@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 
 use crate::id::{Instant, OwnerToken};
 
-pub(crate) use real::RealEnv;
+pub(crate) use real::{RealEnv, block_on};
 
 impl Instant {
     /// Reads the machine's suspend-aware clock.

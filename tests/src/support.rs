@@ -43,7 +43,13 @@ pub fn builder(fleet: &RedisFleet) -> LocksBuilder {
     builder_with_prefix(fleet, RedisConfig::DEFAULT_PREFIX)
 }
 
-/// As [`builder`], with keys that begin with this prefix.
+/// Servers whose user may lock under this prefix.
+pub fn start_for_prefix(count: usize, prefix: &str) -> RedisFleet {
+    let rights = RedisConfig::new("localhost").prefix(prefix).restart_guard(true).acl_rule();
+    RedisFleet::start_with(count, &RedisServer::options().rights(rights)).unwrap()
+}
+
+/// As [`builder`], with keys that begin with this prefix, on servers of [`start_for_prefix`].
 pub fn builder_with_prefix(fleet: &RedisFleet, prefix: &str) -> LocksBuilder {
     let builder = Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(500));
     fleet.urls().iter().fold(builder, |builder, url| {

@@ -98,7 +98,7 @@ fn a_build_that_fails_or_is_dropped_leaves_nothing_behind() {
     let bad: [LocksBuilder; 6] = [
         with(&fleet.server(0).url()),
         with(&twin),
-        with(&guarded.url()),
+        with(&format!("redis://{}", guarded.address())),
         with("not an address"),
         with(&silent).quorum(4),
         builder(&fleet).ttl(std::time::Duration::ZERO),

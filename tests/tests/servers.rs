@@ -58,7 +58,7 @@ fn a_server_takes_commands_as_soon_as_it_has_started() {
     assert!(redis_is_installed());
     let server = RedisServer::start().unwrap();
     assert_eq!(server.command(&["PING"]).unwrap(), Reply::Text("PONG".into()));
-    assert_eq!(server.url(), format!("redis://127.0.0.1:{}", server.port()));
+    assert_eq!(server.admin_url(), format!("redis://127.0.0.1:{}", server.port()));
     server.command(&["SET", "b", "x y\r\n", "PX", "60000"]).unwrap();
     server.command(&["SET", "a", "1"]).unwrap();
     assert_eq!(server.command(&["GET", "b"]).unwrap().text(), Some("x y\r\n"));
@@ -262,7 +262,7 @@ fn a_server_listens_on_the_address_that_was_asked_for() {
     {
         let other = RedisServer::options().bind("127.0.0.9").start().unwrap();
         other.command(&["PING"]).unwrap();
-        assert!(other.url().starts_with("redis://127.0.0.9:"));
+        assert!(other.admin_url().starts_with("redis://127.0.0.9:"));
         assert!(TcpStream::connect(("127.0.0.1", other.port())).is_err());
     }
 }

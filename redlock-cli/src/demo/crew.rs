@@ -56,7 +56,9 @@ impl Crew {
         for (index, job) in jobs.into_iter().enumerate() {
             let mouth = mouth.clone();
             members.push(match fleet {
-                Fleet::Redis(servers) => Member::process(index, &job, &servers.urls(), mouth, &mut tasks)?,
+                Fleet::Redis(servers) => {
+                    Member::process(index, &job, &servers.admin_urls(), mouth, &mut tasks)?
+                }
                 Fleet::InProcess(nodes) => {
                     let (go, gone) = oneshot::channel();
                     let nodes = nodes.seen_by(index);

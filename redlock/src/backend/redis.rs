@@ -4,6 +4,7 @@
 //! one script; everything about the connection (reconnecting, limits, time-outs) is done here, and switched off in
 //! fred.
 
+mod acl;
 mod ask;
 mod cluster;
 mod config;
@@ -58,16 +59,31 @@ use crate::telemetry;
 /// at most 2 s. While there is no connection, requests fail at once. Dropping the last reference closes the
 /// connection.
 ///
-/// The ACL user needs `INFO`, `SCRIPT LOAD`, `EVALSHA`, `TIME`, `SET`, `GET`, `DEL`, `PTTL` and `PEXPIRE`, besides
-/// `SELECT` if it is not database 0 and `CONFIG GET` with [`RedisConfig::trust_aof`], on the keys `prefix:*` and
-/// `#redlock:*`. For [`preflight`](crate::preflight) let it have `CONFIG GET` and `ACL DRYRUN` too: without them some findings are unknown, and nothing else changes. A user at
-/// sentinels needs `SENTINEL get-master-addr-by-name`.
+/// # Rights
+/// What the ACL user needs, and no more; [`RedisConfig::acl_rule`] puts it together for a configuration:
+///
+/// | when | rights |
+/// |---|---|
+/// | always | `~redlock:*` `~#redlock:aux:*` `+info` `+script\|load` `+evalsha` `+time` `+get` `+set` `+del` `+pttl` `+pexpire` `+client\|tracking` |
+/// | with the restart guard, which is on by default | `~#redlock:marker` `~#redlock:top` |
+/// | with `trustAof` | `+config\|get` |
+/// | in another database than 0 | `+select` |
+///
+/// With another prefix `~prefix:*` takes the place of `~redlock:*`; with an empty one `~*` that of all patterns. The usual
+/// user, on each node:
+///
+/// ```text
+/// ACL SETUSER locker reset on >PASSWORD ~redlock:* ~#redlock:aux:* ~#redlock:marker ~#redlock:top +info +script|load +evalsha +time +get +set +del +pttl +pexpire +client|tracking
+/// ```
+///
+/// For [`preflight`](crate::preflight) it may have `+config|get`, `+acl|dryrun` and `+acl|getuser` too: without them some
+/// findings are unknown, and nothing else changes. Without `+client|tracking` waiters poll. A user at sentinels needs
+/// `+sentinel|get-master-addr-by-name`, one of a Cluster `+cluster|slots` besides.
 ///
 /// # Wake-ups
 /// Who waits for a lock is told by the server when its key goes away, whoever deletes it, and when it expires: by
 /// client-side caching (`CLIENT TRACKING`), on a second connection, in RESP3, that is opened for the first waiter and
-/// closed some seconds after the last. It needs `CLIENT TRACKING` (`+client|tracking`; before Redis 7 `+client`) in
-/// addition. Where that is refused, or a proxy does not speak RESP3, waiters poll; another attempt is made every two
+/// closed some seconds after the last. Where that is refused, or a proxy does not speak RESP3, waiters poll; another attempt is made every two
 /// seconds at the most while somebody waits. A waiter costs a server one `PTTL` a second, and one for each renewal of the holder.
 pub struct RedisNode {
     address: Arc<str>,
@@ -164,7 +180,8 @@ impl RedisNode {
             if text.starts_with("NOSCRIPT") || text.contains("READONLY") {
                 session.connection.ask(Wish::SetUp);
             }
-            return Err(refused_by_server(&self.address, script.name(), &text));
+            let rights = || acl::rule(&self.shared.config);
+            return Err(refused_by_server(&self.address, script.name(), &text, rights));
         }
         let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
         // An answer that is looked at late may be that of a server which is not the node any more.

@@ -37,6 +37,14 @@ impl RealEnv {
     }
 }
 
+/// Blocks the thread until a future of the library has completed, inside an async runtime too.
+///
+/// There tokio's own channels stop after so many steps, until their task has given way to others: a thread that is blocked
+/// never does, and would wait for ever.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    futures::executor::block_on(tokio::task::unconstrained(future))
+}
+
 impl Env for RealEnv {
     fn now(&self) -> Instant {
         super::clock::now()

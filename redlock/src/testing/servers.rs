@@ -4,6 +4,9 @@
 //! It does not outlive the program that started it either, however that one ends. All calls block for a moment;
 //! none of them needs a runtime. Servers listen on loopback only.
 //!
+//! [`RedisServer::url`] logs in as an ACL user with the rights that the library documents, so that whatever works on such a
+//! server works under that rule; [`RedisServer::admin_url`] is the default user, who may do everything.
+//!
 //! ```no_run
 //! use redlock::testing::servers::{RedisFleet, ServerError};
 //!
@@ -20,6 +23,7 @@ mod clock;
 mod cluster;
 mod error;
 mod fleet;
+mod lock_user;
 mod options;
 mod port;
 mod process;

@@ -15,7 +15,7 @@ use super::{
 /// A server that does not start or answer.
 pub fn run(effort: &Effort) -> Result<()> {
     yardstick::on_fleets(entries, effort)?;
-    println!("{}", starvation::measure(&RedisFleet::start(5)?.urls())?);
+    println!("{}", starvation::measure(&RedisFleet::start(5)?.admin_urls())?);
     Ok(())
 }
 

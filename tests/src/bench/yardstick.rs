@@ -79,7 +79,7 @@ pub fn on_fleets(entries: fn() -> Vec<Entry>, effort: &Effort) -> Result<()> {
     println!("{}", machine::description()?);
     for &nodes in &effort.nodes {
         let fleet = RedisFleet::start(nodes.into())?;
-        println!("{}", measure(entries(), &fleet.urls(), effort)?);
+        println!("{}", measure(entries(), &fleet.admin_urls(), effort)?);
     }
     Ok(())
 }

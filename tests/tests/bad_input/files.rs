@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use futures::executor::block_on;
 use redlock::config::Config;
-use redlock::testing::servers::{RedisFleet, RedisServer};
+use redlock::testing::servers::RedisServer;
 use redlock::{BuildError, Locks};
-use redlock_tests::support::{assert_no_key_is_left, eventually, servers_with};
+use redlock_tests::support::{assert_no_key_is_left, eventually, servers_with, start_for_prefix};
 use tempfile::TempDir;
 
 fn file(text: &str) -> (TempDir, PathBuf) {
@@ -60,7 +60,7 @@ fn a_file_of_due_locks_as_due_does() {
 
 #[test]
 fn a_file_with_five_nodes_locks_on_all_of_them() {
-    let fleet = RedisFleet::start(5).unwrap();
+    let fleet = start_for_prefix(5, "app");
     let (_directory, path) = file(&format!(
         "[lock.redlock]\nnodes = {:?}\nprefix = \"app\"\nexpiration = \"1m\"\nacquireMaxRetries = 2\n",
         fleet.urls()

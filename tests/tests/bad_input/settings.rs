@@ -38,7 +38,7 @@ fn two_addresses_of_one_server_are_refused() {
 #[test]
 fn two_databases_of_one_server_are_refused() {
     let server = RedisServer::start().unwrap();
-    let (first, second) = (server.url(), format!("{}/1", server.url()));
+    let (first, second) = (server.admin_url(), format!("{}/1", server.admin_url()));
     let error = refused(urls([&first, &second]));
     assert!(matches!(error, BuildError::SameServer { .. }), "{error}");
 }

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod access;
 mod bounds;
 mod expiry;
 mod memory;

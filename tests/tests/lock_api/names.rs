@@ -3,7 +3,9 @@
 use futures::executor::block_on;
 use redlock::testing::servers::RedisFleet;
 use redlock::{LockName, Locks};
-use redlock_tests::support::{assert_no_key_is_left, builder_with_prefix, connect, eventually};
+use redlock_tests::support::{
+    assert_no_key_is_left, builder_with_prefix, connect, eventually, start_for_prefix,
+};
 
 fn names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
@@ -72,15 +74,15 @@ fn names_of_any_bytes_lock_and_never_collide() {
 
 #[test]
 fn names_of_any_bytes_lock_and_never_collide_without_a_prefix() {
-    let fleet = RedisFleet::start(3).unwrap();
+    let fleet = start_for_prefix(3, "");
     let connect = || block_on(builder_with_prefix(&fleet, "").build()).unwrap();
     every_name_is_a_lock_of_its_own(&fleet, &connect(), &connect());
 }
 
 #[test]
 fn the_key_is_prefix_and_name_or_the_name_alone() {
-    let fleet = RedisFleet::start(3).unwrap();
     for (prefix, key) in [("billing", "billing:invoice:42"), ("", "invoice:42")] {
+        let fleet = start_for_prefix(3, prefix);
         let locks =
             block_on(Locks::builder().restart_guard(false).nodes(fleet.urls()).prefix(prefix).build())
                 .unwrap();

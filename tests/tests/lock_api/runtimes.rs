@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use redlock::testing::servers::RedisFleet;
-use redlock_tests::support::{assert_no_key_is_left, builder, connect, servers_with};
+use redlock_tests::support::{LIMIT, assert_no_key_is_left, builder, connect, servers_with};
 use tokio::runtime::{self, Runtime};
 
 fn runtime(workers: usize) -> Runtime {
@@ -21,6 +21,25 @@ fn a_guard_dropped_outside_any_runtime_releases() {
     assert!(servers_with(&fleet, "redlock:a") >= 3);
     drop(guard);
     assert_no_key_is_left(&fleet);
+}
+
+#[test]
+fn blocking_calls_inside_a_runtime_come_to_their_end_however_many_they_are() {
+    let fleet = RedisFleet::start(5).unwrap();
+    let (done, finished) = std::sync::mpsc::channel();
+    let builder = builder(&fleet);
+    thread::spawn(move || {
+        runtime(1).block_on(async {
+            // All of it within one step of the task, as tokio sees it.
+            let locks = builder.build_blocking().unwrap();
+            for _ in 0..50 {
+                locks.lock("a").acquire().unwrap().release().unwrap();
+                locks.preflight();
+            }
+        });
+        done.send(()).unwrap();
+    });
+    finished.recv_timeout(LIMIT).expect("a blocking call waits for ever");
 }
 
 #[test]

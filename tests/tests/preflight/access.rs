@@ -111,7 +111,7 @@ fn keys_that_are_not_allowed_are_named() {
     let url = user(&server, "locker", "pw", &["+acl|dryrun", "resetkeys", "~redlock:*"]);
     let (findings, text) = refused(builder([url]));
     let FindingKind::NotPermitted { missing, .. } = &findings[0].kind else { panic!("{text}") };
-    assert_eq!(missing[..], ["SET on keys #redlock:*", "GET on keys #redlock:*"]);
+    assert_eq!(missing[..], ["SET on keys #redlock:aux:*", "GET on keys #redlock:aux:*"]);
     // Under another prefix, those of the locks.
     let url = user(&server, "locker", "pw", &["+acl|dryrun"]);
     let (_, text) = refused(builder([url]).prefix("billing"));
@@ -123,7 +123,7 @@ fn plain_text_and_a_server_without_a_password_are_warnings_but_on_this_machine()
     let server = RedisServer::start().unwrap();
     let exposed = |kind: &FindingKind| matches!(kind, FindingKind::PlainText | FindingKind::NoPassword);
     none(&look_at(&server), exposed);
-    let report = look_at_url(as_if_remote(&server.url()));
+    let report = look_at_url(as_if_remote(&server.admin_url()));
     only(&report, Severity::Warning, |kind| matches!(kind, FindingKind::PlainText));
     only(&report, Severity::Warning, |kind| matches!(kind, FindingKind::NoPassword));
 
@@ -146,7 +146,7 @@ fn what_goes_over_tls_is_no_plain_text() {
         authority: certificate_file.clone(),
         verify_clients: false,
     };
-    let server = RedisServer::options().tls(files).start().unwrap();
+    let server = RedisServer::options().tls(files).rights("~* +@all").start().unwrap();
     let config = RedisConfig::from_url(&as_if_remote(&server.tls_url().unwrap())).unwrap();
     let config = config.tls(TlsFiles::platform().ca(certificate_file));
     let report = block_on(block_on(builder([]).redis(config).build()).unwrap().preflight());

@@ -63,7 +63,7 @@ fn a_warning_is_logged_once_with_all_nodes_that_it_is_about() {
     let fleet = good_fleet(3);
     set(fleet.server(0), "appendfsync", "no");
     set(fleet.server(2), "appendfsync", "no");
-    let (built, warnings) = Warnings::of(|| block_on(builder(fleet.urls()).build()));
+    let (built, warnings) = Warnings::of(|| block_on(builder(fleet.admin_urls()).build()));
     built.unwrap();
     let [warning] = warnings.as_slice() else { panic!("{warnings:#?}") };
     let nodes = format!("nodes=\"{}, {}\"", fleet.server(0).address(), fleet.server(2).address());
@@ -73,7 +73,7 @@ fn a_warning_is_logged_once_with_all_nodes_that_it_is_about() {
 #[test]
 fn nothing_is_logged_of_servers_that_are_as_they_should_be() {
     let fleet = good_fleet(3);
-    let (built, warnings) = Warnings::of(|| block_on(builder(fleet.urls()).build()));
+    let (built, warnings) = Warnings::of(|| block_on(builder(fleet.admin_urls()).build()));
     built.unwrap();
     assert_eq!(warnings, [""; 0]);
 }
@@ -81,9 +81,9 @@ fn nothing_is_logged_of_servers_that_are_as_they_should_be() {
 #[test]
 fn strict_mode_refuses_what_is_only_logged_otherwise() {
     let server = RedisServer::start().unwrap();
-    block_on(builder([server.url()]).build()).unwrap();
-    block_on(builder([server.url()]).strict(true).strict(false).build()).unwrap();
-    let (findings, text) = refused(builder([server.url()]).strict(true));
+    block_on(builder([server.admin_url()]).build()).unwrap();
+    block_on(builder([server.admin_url()]).strict(true).strict(false).build()).unwrap();
+    let (findings, text) = refused(builder([server.admin_url()]).strict(true));
     let kinds: Vec<&FindingKind> = findings.iter().map(|finding| &finding.kind).collect();
     assert!(matches!(kinds[..], [FindingKind::SingleNode, FindingKind::ForgetsOnRestart { .. }]), "{text}");
     assert!(text.starts_with("preflight: ") && text.contains(&server.address()), "{text}");
@@ -95,7 +95,7 @@ fn what_is_the_same_on_several_nodes_is_said_once() {
     for server in &fleet {
         set(server, "appendfsync", "no");
     }
-    let (findings, text) = refused(builder(fleet.urls()).strict(true));
+    let (findings, text) = refused(builder(fleet.admin_urls()).strict(true));
     assert_eq!((findings.len(), text.matches("appendfsync no").count()), (3, 1), "{text}");
     assert!(fleet.iter().all(|server| text.contains(&server.address())), "{text}");
 }
@@ -104,13 +104,14 @@ fn what_is_the_same_on_several_nodes_is_said_once() {
 fn nodes_that_do_not_answer_are_as_before_in_strict_mode_too() {
     let fleet = good_fleet(3);
     fleet.server(0).kill();
-    block_on(builder(fleet.urls()).build()).unwrap();
-    block_on(builder(fleet.urls()).strict(true).build()).unwrap();
+    block_on(builder(fleet.admin_urls()).build()).unwrap();
+    block_on(builder(fleet.admin_urls()).strict(true).build()).unwrap();
     fleet.server(1).kill();
-    let error = block_on(builder(fleet.urls()).build()).unwrap_err();
+    let error = block_on(builder(fleet.admin_urls()).build()).unwrap_err();
     assert!(matches!(error, BuildError::NoQuorum { .. }), "{error}");
     for strict in [false, true] {
-        let locks = block_on(builder(fleet.urls()).strict(strict).start_without_quorum().build()).unwrap();
+        let locks =
+            block_on(builder(fleet.admin_urls()).strict(strict).start_without_quorum().build()).unwrap();
         assert!(block_on(locks.lock("a").try_acquire()).is_err());
     }
 }
@@ -122,7 +123,7 @@ fn nodes_that_answer_are_judged_also_where_there_is_no_quorum() {
     fleet.server(1).kill();
     set(fleet.server(2), "maxmemory-policy", "allkeys-lru");
     set(fleet.server(2), "maxmemory", "1gb");
-    let (findings, text) = refused(builder(fleet.urls()).start_without_quorum());
+    let (findings, text) = refused(builder(fleet.admin_urls()).start_without_quorum());
     assert!(
         matches!(findings[..], [ref finding] if matches!(finding.kind, FindingKind::Evicts { .. })),
         "{text}"
@@ -132,7 +133,7 @@ fn nodes_that_answer_are_judged_also_where_there_is_no_quorum() {
 #[test]
 fn two_addresses_of_one_server_are_refused_by_their_own_error() {
     let server = RedisServer::start().unwrap();
-    let urls = [server.url(), format!("redis://localhost:{}", server.port())];
+    let urls = [server.admin_url(), format!("redis://localhost:{}", server.port())];
     let error = block_on(builder(urls).build()).unwrap_err();
     assert!(matches!(error, BuildError::SameServer { .. }), "{error}");
 }
@@ -142,9 +143,10 @@ fn without_preflight_a_lock_is_evicted_under_its_holder_and_given_to_another() {
     let server = RedisServer::start().unwrap();
     set(&server, "maxmemory-policy", "allkeys-random");
     set(&server, "maxmemory", "1gb");
-    refused(builder([server.url()]));
+    refused(builder([server.admin_url()]));
     let protections = Protections::without("preflight").unwrap();
-    let build = || -> Locks { block_on(builder([server.url()]).protections(protections).build()).unwrap() };
+    let build =
+        || -> Locks { block_on(builder([server.admin_url()]).protections(protections).build()).unwrap() };
     let (one, other) = (build(), build());
     let guard = block_on(one.lock("a").try_acquire()).unwrap().unwrap();
     // Full: every key goes that can.

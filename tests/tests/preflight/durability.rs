@@ -39,7 +39,7 @@ fn a_server_that_does_not_have_every_write_on_disk_is_a_warning_that_says_what_i
 #[test]
 fn a_server_whose_snapshot_failed_takes_no_locks_and_that_is_a_warning() {
     let server = RedisServer::start().unwrap();
-    let locks = build([server.url()]);
+    let locks = build([server.admin_url()]);
     let reader = user(&server, "reader", "pw", &[]);
     let disk_fails = |kind: &FindingKind| matches!(kind, FindingKind::DiskFails { file: "snapshot" });
     fs::remove_dir_all(server.directory()).unwrap();

@@ -17,7 +17,7 @@ use crate::{build, builder, good_fleet, look_at, none, only};
 #[test]
 fn servers_that_are_as_they_should_be_are_found_good_and_build_in_strict_mode() {
     let fleet = good_fleet(3);
-    let locks = block_on(builder(fleet.urls()).strict(true).build()).unwrap();
+    let locks = block_on(builder(fleet.admin_urls()).strict(true).build()).unwrap();
     let report = block_on(locks.preflight());
     assert_eq!(report.worst(), Severity::Note, "{report}");
     let same_host = only(&report, Severity::Note, |kind| matches!(kind, FindingKind::SameHostLocal { .. }));
@@ -39,7 +39,7 @@ fn one_server_tolerates_no_failure() {
 
 #[test]
 fn an_even_number_of_nodes_is_no_better_than_one_less() {
-    let report = block_on(build(good_fleet(4).urls()).preflight());
+    let report = block_on(build(good_fleet(4).admin_urls()).preflight());
     let finding =
         only(&report, Severity::Warning, |kind| matches!(kind, FindingKind::EvenNodes { nodes: 4 }));
     assert!(finding.to_string().contains("no more failures than 3"), "{finding}");
@@ -48,7 +48,7 @@ fn an_even_number_of_nodes_is_no_better_than_one_less() {
 #[test]
 fn nodes_on_one_host_fail_together() {
     let fleet = good_fleet(3);
-    let mut urls = fleet.urls();
+    let mut urls = fleet.admin_urls();
     for url in &mut urls[..2] {
         *url = url.replace("127.0.0.1", "0.0.0.0");
     }
@@ -61,7 +61,7 @@ fn nodes_on_one_host_fail_together() {
 #[test]
 fn a_node_that_is_down_or_hangs_is_a_warning_with_its_reason_and_one_too_many_is_an_error() {
     let fleet = good_fleet(3);
-    let locks = build(fleet.urls());
+    let locks = build(fleet.admin_urls());
     fleet.server(1).pause().unwrap();
     let report = block_on(locks.preflight());
     let finding = only(&report, Severity::Warning, |kind| matches!(kind, FindingKind::Unreachable { .. }));

@@ -10,7 +10,7 @@ use crate::{build, builder, good_fleet, refused, set, user};
 fn a_report_has_the_worst_first_and_says_what_to_do() {
     let fleet = good_fleet(3);
     let [first, second, third] = [0, 1, 2].map(|index| fleet.server(index));
-    let locks = build(fleet.urls());
+    let locks = build(fleet.admin_urls());
     set(first, "maxmemory-policy", "volatile-lru");
     set(first, "maxmemory", "100mb");
     set(second, "appendfsync", "everysec");

@@ -13,6 +13,7 @@ mod place;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
 use redlock::preflight::{Finding, FindingKind, Report, Severity};
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{BuildError, Locks, LocksBuilder};
@@ -48,7 +49,7 @@ fn refused(builder: LocksBuilder) -> (Vec<Finding>, String) {
 /// What is found on one server by locks that are built on it alone.
 #[track_caller]
 fn look_at(server: &RedisServer) -> Report {
-    look_at_url(server.url())
+    look_at_url(server.admin_url())
 }
 
 #[track_caller]
@@ -87,8 +88,9 @@ fn set(server: &RedisServer, name: &str, value: &str) {
 /// An ACL user with the documented rights and these besides.
 fn user(server: &RedisServer, name: &str, password: &str, more: &[&str]) -> String {
     let password_rule = format!(">{password}");
-    let mut rule = vec!["ACL", "SETUSER", name, "on", &password_rule, "~redlock:*", "~#redlock:*", "-@all"];
-    rule.extend(["+info", "+script|load", "+evalsha", "+time", "+set", "+get", "+del", "+pttl", "+pexpire"]);
+    let mut rule = vec!["ACL", "SETUSER", name, "reset", "on", &password_rule];
+    let rights = RedisConfig::new("127.0.0.1").acl_rule();
+    rule.extend(rights.split(' '));
     rule.extend(more);
     server.command(&rule).unwrap();
     format!("redis://{name}:{password}@{}", server.address())

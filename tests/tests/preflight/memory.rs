@@ -23,7 +23,7 @@ fn a_server_that_evicts_is_refused_whatever_its_policy() {
     set(server, "maxmemory", "100mb");
     for policy in EVICTING {
         set(server, "maxmemory-policy", policy);
-        let (findings, text) = refused(builder(fleet.urls()));
+        let (findings, text) = refused(builder(fleet.admin_urls()));
         assert_eq!(findings.len(), 1, "{text}");
         assert_eq!(findings[0].node.as_deref(), Some(&*server.address()));
         assert!(
@@ -39,11 +39,11 @@ fn a_server_that_evicts_is_refused_whatever_its_policy() {
 fn without_a_memory_limit_a_policy_that_evicts_is_a_warning() {
     let fleet = good_fleet(3);
     set(fleet.server(0), "maxmemory-policy", "allkeys-lru");
-    let report = block_on(build(fleet.urls()).preflight());
+    let report = block_on(build(fleet.admin_urls()).preflight());
     let finding =
         only(&report, Severity::Warning, |kind| matches!(kind, FindingKind::Evicts { maxmemory: 0, .. }));
     assert_eq!(finding.node.as_deref(), Some(&*fleet.server(0).address()));
-    let (findings, _) = refused(builder(fleet.urls()).strict(true));
+    let (findings, _) = refused(builder(fleet.admin_urls()).strict(true));
     assert!(
         matches!(findings[..], [ref finding] if matches!(finding.kind, FindingKind::Evicts { .. })),
         "{findings:?}"
@@ -53,11 +53,11 @@ fn without_a_memory_limit_a_policy_that_evicts_is_a_warning() {
 #[test]
 fn policies_that_differ_are_noted() {
     let fleet = good_fleet(3);
-    none(&block_on(build(fleet.urls()).preflight()), |kind| {
+    none(&block_on(build(fleet.admin_urls()).preflight()), |kind| {
         matches!(kind, FindingKind::PoliciesDiffer { .. })
     });
     set(fleet.server(2), "maxmemory-policy", "volatile-ttl");
-    let report = block_on(build(fleet.urls()).preflight());
+    let report = block_on(build(fleet.admin_urls()).preflight());
     let finding = only(&report, Severity::Note, |kind| matches!(kind, FindingKind::PoliciesDiffer { .. }));
     assert_eq!(finding.node, None);
     assert!(
@@ -75,7 +75,7 @@ fn a_memory_that_is_nearly_full_is_a_warning_and_one_that_is_not_is_not() {
         let line = info.text().unwrap().lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
         line.trim().parse().unwrap()
     };
-    let locks = build([server.url()]);
+    let locks = build([server.admin_url()]);
     set(&server, "maxmemory", &(used() * 2).to_string());
     none(&block_on(locks.preflight()), nearly_full);
     // Full, whatever else takes or gives a little memory.

@@ -40,7 +40,7 @@ fn a_master_with_replicas_is_a_warning() {
 fn a_replica_among_masters_refuses_the_build_and_names_its_master() {
     let fleet = good_fleet(2);
     let replica = replica_of(fleet.server(0));
-    let urls = fleet.urls().into_iter().chain([replica.url()]);
+    let urls = fleet.admin_urls().into_iter().chain([replica.admin_url()]);
     let (findings, text) = refused(builder(urls));
     let [finding] = findings.as_slice() else { panic!("{text}") };
     assert_eq!(finding.node.as_deref(), Some(&*replica.address()));
@@ -52,7 +52,7 @@ fn a_replica_among_masters_refuses_the_build_and_names_its_master() {
 #[test]
 fn a_node_that_becomes_a_replica_later_is_found_by_the_next_preflight() {
     let fleet = good_fleet(3);
-    let locks = build(fleet.urls());
+    let locks = build(fleet.admin_urls());
     let port = fleet.server(0).port().to_string();
     fleet.server(2).command(&["REPLICAOF", "127.0.0.1", &port]).unwrap();
     let report = block_on(locks.preflight());
@@ -69,7 +69,7 @@ fn replica_of(master: &RedisServer) -> RedisServer {
 fn a_member_of_a_cluster_is_refused() {
     let fleet = good_fleet(2);
     let member = RedisServer::options().persistent().arg("--cluster-enabled", "yes").start().unwrap();
-    let (findings, text) = refused(builder(fleet.urls().into_iter().chain([member.url()])));
+    let (findings, text) = refused(builder(fleet.admin_urls().into_iter().chain([member.admin_url()])));
     assert!(
         matches!(findings[..], [ref finding] if matches!(finding.kind, FindingKind::ClusterMember)),
         "{text}"
@@ -91,7 +91,7 @@ fn a_server_that_closes_idle_connections_is_noted() {
 #[test]
 fn a_server_with_hardly_a_connection_left_is_a_warning() {
     let server = RedisServer::start().unwrap();
-    let locks = build([server.url()]);
+    let locks = build([server.admin_url()]);
     let full = |kind: &FindingKind| matches!(kind, FindingKind::ClientsNearlyFull { .. });
     set(&server, "maxclients", "100");
     none(&block_on(locks.preflight()), full);

@@ -25,12 +25,9 @@ fn a_probe_says_which_process_it_is() {
 #[test]
 fn a_password_is_needed_and_must_be_right() {
     let server = Server::with(&["--requirepass", "s3cret"], &["-a", "s3cret"]);
-    assert!(probe(config(&server).password("s3cret")).is_ok());
-    for wrong in [
-        config(&server),
-        config(&server).password("wr0ng"),
-        config(&server).username("nobody").password("s3cret"),
-    ] {
+    let config = || RedisConfig::from_url(&server.admin_url()).unwrap();
+    assert!(probe(config().password("s3cret")).is_ok());
+    for wrong in [config(), config().password("wr0ng"), config().username("nobody").password("s3cret")] {
         let error = probe(wrong).unwrap_err();
         assert_eq!((error.kind, error.effect), (NodeErrorKind::Denied, Effect::None), "{error}");
         assert!(!error.to_string().contains("wr0ng") && !error.to_string().contains("s3cret"), "{error}");
@@ -40,22 +37,11 @@ fn a_password_is_needed_and_must_be_right() {
 #[test]
 fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() {
     let server = Server::start();
-    let rights = [
-        "+info",
-        "+script|load",
-        "+evalsha",
-        "+time",
-        "+set",
-        "+get",
-        "+del",
-        "+pttl",
-        "+pexpire",
-        "+select",
-    ];
-    let mut user = vec!["ACL", "SETUSER", "locker", "on", ">pw", "~redlock:*", "~#redlock:*", "-@all"];
-    user.extend(rights);
+    let rights = RedisConfig::new("127.0.0.1").db(1).acl_rule();
+    let user = ["ACL", "SETUSER", "other", "reset", "on", ">pw"];
+    let user: Vec<&str> = user.into_iter().chain(rights.split(' ')).collect();
     assert_eq!(server.cli(&user), "OK");
-    let locker = config(&server).username("locker").password("pw").db(1);
+    let locker = config(&server).username("other").password("pw").db(1);
     let node = start(locker.clone());
     eventually("it is connected", || acquire(&node, "a", 1, 1_000).is_ok());
     assert!(is_granted(&extend(&node, "a", 1, 60_000)));
@@ -66,14 +52,14 @@ fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() 
         acquire(&outside, "a", 1, 1_000).is_err_and(|error| error.kind == NodeErrorKind::Denied)
     });
 
-    server.cli(&["ACL", "SETUSER", "locker", "-evalsha"]);
+    server.cli(&["ACL", "SETUSER", "other", "-evalsha"]);
     let error = acquire(&node, "a", 1, 1_000).unwrap_err();
     assert_eq!((error.kind, error.effect), (NodeErrorKind::Denied, Effect::None));
     assert!(error.to_string().contains("evalsha"), "{error}");
-    server.cli(&["ACL", "SETUSER", "locker", "+evalsha", "-set"]);
+    server.cli(&["ACL", "SETUSER", "other", "+evalsha", "-set"]);
     let error = acquire(&node, "a", 1, 1_000).unwrap_err();
     assert_eq!((error.kind, error.effect), (NodeErrorKind::Denied, Effect::None), "{error}");
-    server.cli(&["ACL", "SETUSER", "locker", "-info"]);
+    server.cli(&["ACL", "SETUSER", "other", "-info"]);
     let error = probe(locker).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::Denied);
     assert!(error.to_string().contains("info"), "{error}");
@@ -82,11 +68,11 @@ fn a_user_with_the_documented_rights_can_lock_and_one_without_evalsha_is_told() 
 #[test]
 fn locks_lie_in_the_database_and_under_the_prefix_of_the_configuration() {
     let server = Server::with(&["--databases", "300"], &[]);
-    let node = start(RedisConfig::from_url(&format!("{}/299", server.url())).unwrap().prefix(""));
+    let node = start(RedisConfig::from_url(&format!("{}/299", server.admin_url())).unwrap().prefix(""));
     eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
     assert_eq!(server.cli(&["-n", "299", "EXISTS", "a"]), "1");
     assert_eq!(server.cli(&["DBSIZE"]), "0");
-    let error = probe(config(&server).db(300)).unwrap_err();
+    let error = probe(RedisConfig::from_url(&server.admin_url()).unwrap().db(300)).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::Unsupported);
     assert!(error.to_string().contains("/300: ") && error.to_string().contains("SELECT"), "{error}");
 }

@@ -6,6 +6,7 @@
 mod access;
 mod faults;
 mod mutants;
+mod rights;
 mod server;
 mod strangers;
 mod tls;

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use redlock::backend::redis::RedisConfig;
 use tempfile::TempDir;
 
 /// A running server. Dropping it kills the process.
@@ -37,6 +38,8 @@ impl Server {
                 all.extend(owned(&["--port", "0"]));
             }
             all.extend(owned(&["--dir", dir.path().to_str().unwrap(), "--logfile", "log"]));
+            all.extend(owned(&["--user", "locker", "reset", "on", ">locker-pw"]));
+            all.extend(RedisConfig::new("127.0.0.1").acl_rule().split(' ').map(str::to_owned));
             all.extend(owned(arguments));
             let process = spawn(&all);
             let mut server = Self { port, dir, arguments: all, login: owned(login), process };
@@ -47,7 +50,13 @@ impl Server {
         panic!("redis-server does not start");
     }
 
+    /// As a user with the documented rights.
     pub(crate) fn url(&self) -> String {
+        format!("redis://locker:locker-pw@127.0.0.1:{}", self.port)
+    }
+
+    /// As the default user, without a password.
+    pub(crate) fn admin_url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 

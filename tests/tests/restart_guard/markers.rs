@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{BuildError, LockGuard};
 use redlock_tests::rivals::builder_of;
@@ -120,7 +121,8 @@ fn a_marker_of_a_later_version_is_left_alone_and_is_an_error() {
 
 #[test]
 fn a_node_that_writes_through_to_disk_may_keep_its_memory_over_a_restart_if_it_is_trusted() {
-    let fleet = start_with(3, &RedisServer::options().persistent());
+    let rights = RedisConfig::new("localhost").restart_guard(true).trust_aof(true).acl_rule();
+    let fleet = start_with(3, &RedisServer::options().persistent().rights(rights));
     let locks = block_on(builder(&fleet).trust_aof(true).init()).unwrap();
     let before = incarnation(&locks, 0);
     fleet.server(0).kill();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::place::{Address, Place, list};
-use super::url;
+use super::{acl, url};
 
 /// One Redis master: where it is, who we are there, and what our keys begin with. Or how the master is found: by
 /// [sentinels](RedisConfig::sentinel), or in a [Cluster](RedisConfig::cluster), which both guarantee less.
@@ -209,6 +209,19 @@ impl RedisConfig {
     #[must_use]
     pub fn trust_aof(self, trust_aof: bool) -> Self {
         Self { trust_aof, ..self }
+    }
+
+    /// What the ACL user needs on this node, and no more: words for `ACL SETUSER`, one for each right, with one blank between
+    /// them. See [`RedisNode`](super::RedisNode#rights).
+    ///
+    /// ```
+    /// # use redlock::backend::redis::RedisConfig;
+    /// let config = RedisConfig::new("10.0.0.1").prefix("billing");
+    /// println!("ACL SETUSER locker reset on >PASSWORD {}", config.acl_rule());
+    /// assert!(config.acl_rule().starts_with("~billing:* ~#redlock:aux:* +info "));
+    /// ```
+    pub fn acl_rule(&self) -> String {
+        acl::rule(self)
     }
 
     /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets. With

@@ -15,7 +15,7 @@ use super::failure::{Failure, not_redis};
 use super::identity::Server;
 use super::link::{Session, Shared, command};
 use super::scripts::Script;
-use super::{keys, reply};
+use super::{acl, keys, reply};
 use crate::id::{Instant, LockName};
 use crate::node::{ClockReading, Examination};
 use judge::{Client, Unread};
@@ -117,36 +117,37 @@ async fn missing_rights(shared: &Shared, session: &Session) -> Result<Vec<String
     let auxiliary = keys::auxiliary(&main);
     let main: Value = main.into_boxed_slice().into();
     let auxiliary: Value = auxiliary.into_boxed_slice().into();
-    let own = match &*shared.config.prefix {
-        "" => "*".to_owned(),
-        prefix => format!("{prefix}:*"),
-    };
-    let (own, others) = ((&*own, &main), ("#redlock:*", &auxiliary));
+    let own = acl::main_keys(&shared.config.prefix);
     let hash: Value = session.hashes.of(Script::Inspect).clone().into();
-    let mut dry_runs = vec![("EVALSHA", own.0, vec![hash, 1.into(), main.clone()])];
-    for (command, has_value, (pattern, key)) in [
-        ("SET", true, own),
-        ("SET", true, others),
-        ("GET", false, own),
-        ("GET", false, others),
-        ("DEL", false, own),
-        ("PTTL", false, own),
-        ("PEXPIRE", true, own),
-    ] {
-        let value = has_value.then(|| Value::from(1));
-        dry_runs.push((command, pattern, [key.clone()].into_iter().chain(value).collect()));
+    let mut dry_runs = vec![("EVALSHA", own.clone(), vec![hash, 1.into(), main.clone()])];
+    let guards = if shared.config.restart_guard { &[keys::MARKER, keys::TOP][..] } else { &[] };
+    for (command, has_value) in [("SET", true), ("GET", false)] {
+        let main = (own.clone(), main.clone());
+        let auxiliary = (acl::auxiliary_keys(), auxiliary.clone());
+        let guards = guards.iter().map(|key| ((*key).to_owned(), (*key).into()));
+        for (pattern, key) in [main, auxiliary].into_iter().chain(guards) {
+            dry_runs.push((command, pattern, words(key, has_value)));
+        }
+    }
+    for (command, has_value) in [("DEL", false), ("PTTL", false), ("PEXPIRE", true)] {
+        dry_runs.push((command, own.clone(), words(main.clone(), has_value)));
     }
     let answers = join_all(dry_runs.into_iter().map(|(name, pattern, words)| async move {
         let mut all: Vec<Value> = vec!["DRYRUN".into(), user.to_owned().into(), name.into()];
         all.extend(words);
         let frame = ask(&session.connection, "ACL", all).await?;
         let answer = reply::text(&frame).ok_or_else(|| Unread::new("its answer to ACL DRYRUN is no text"))?;
-        Ok(judge::missing_right(answer, name, pattern))
+        Ok(judge::missing_right(answer, name, &pattern))
     }));
     let missing: Result<Vec<_>, _> = answers.await.into_iter().collect();
     let mut missing: Vec<String> = missing?.into_iter().flatten().collect();
     missing.dedup();
     Ok(missing)
+}
+
+/// A command's key, and a value where it needs one.
+fn words(key: Value, has_value: bool) -> Vec<Value> {
+    [key].into_iter().chain(has_value.then(|| Value::from(1))).collect()
 }
 
 async fn default_user_is_open(connection: &Arc<Connection>) -> Result<bool, Unread> {

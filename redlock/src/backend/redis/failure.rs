@@ -152,20 +152,24 @@ pub(super) fn refused_command(name: &str, text: &str) -> Failure {
     Failure::new(kind, format!("the server refused {name}: {text}{hint}"))
 }
 
-/// An error reply to one of our scripts.
-pub(super) fn refused_by_server(node: &Arc<str>, operation: &str, text: &str) -> NodeError {
+/// An error reply to one of our scripts. `rights`: the rule of what the user must be allowed to do; in a script the server does
+/// not say which of them is missing.
+pub(super) fn refused_by_server(
+    node: &Arc<str>,
+    operation: &str,
+    text: &str,
+    rights: impl FnOnce() -> String,
+) -> NodeError {
     let kind = server_error(text);
     let hint = match kind {
         Some(NodeErrorKind::WrongType) => {
-            "; the key holds something that is no lock of ours, choose another prefix or name"
+            "; the key holds something that is no lock of ours, choose another prefix or name".to_owned()
         }
-        Some(NodeErrorKind::Denied) => {
-            "; the ACL user needs EVALSHA, TIME, SET, GET, DEL, PTTL and PEXPIRE on these keys"
-        }
-        Some(NodeErrorKind::ReadOnly) => "; the node takes no writes now",
-        Some(NodeErrorKind::Moved) => MEMBER,
-        Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots",
-        _ => "",
+        Some(NodeErrorKind::Denied) => format!("; the ACL user needs {}", rights()),
+        Some(NodeErrorKind::ReadOnly) => "; the node takes no writes now".to_owned(),
+        Some(NodeErrorKind::Moved) => MEMBER.to_owned(),
+        Some(NodeErrorKind::Unsupported) => "; connect to a master that owns all slots".to_owned(),
+        _ => String::new(),
     };
     let detail = format!("{operation} was refused: {text}{hint}");
     match kind {
@@ -241,7 +245,7 @@ mod tests {
         for text in ["", "ERR", "ERR proxy: upstream failed", "BU", "ERR Error running script (call to f_0a)"]
         {
             assert_eq!(server_error(text), None, "{text}");
-            assert_eq!(refused_by_server(&"n".into(), "acquire", text).effect, Effect::Unknown);
+            assert_eq!(refused_by_server(&"n".into(), "acquire", text, String::new).effect, Effect::Unknown);
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::id::LockName;
 const LEAD: &[u8] = b"#redlock:";
 const ESCAPED: &[u8] = b"#redlock:esc:";
 const AUXILIARY: &[u8] = b"#redlock:aux:{";
+/// What every auxiliary key begins with.
+pub(super) const AUXILIARY_LEAD: &str = "#redlock:aux:";
 /// The key of a node's marker.
 pub(super) const MARKER: &str = "#redlock:marker";
 /// The key of the highest counter that was further ahead of the server's time than counters are by themselves.
@@ -22,6 +24,11 @@ pub(super) fn main(prefix: &str, name: &LockName) -> Vec<u8> {
         "" => name.as_bytes().to_vec(),
         prefix => [prefix.as_bytes(), b":", name.as_bytes()].concat(),
     };
+    escaped(plain)
+}
+
+/// A main key, or the beginning of some, as it is kept: it never begins like our other keys.
+pub(super) fn escaped(plain: Vec<u8>) -> Vec<u8> {
     if plain.starts_with(LEAD) { [ESCAPED, &plain].concat() } else { plain }
 }
 

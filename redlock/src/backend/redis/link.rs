@@ -17,7 +17,7 @@ use super::identity::Server;
 use super::marker::{self, Text};
 use super::place::Place;
 use super::scripts::{Guard, Hashes, Script};
-use super::{keys, marking, reply, sentinel};
+use super::{acl, keys, marking, reply, sentinel};
 use crate::env::{Env, jitter};
 use crate::id::{Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
@@ -313,9 +313,14 @@ async fn remember(shared: &Shared, connection: &Arc<Connection>, server: &Server
         return Ok(Memory::Unguarded);
     }
     let durable = shared.config.trust_aof && is_durable(connection).await?;
-    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await;
-    let frame =
-        frame.map_err(|failure| failure.about(&format!("its marker ({}) cannot be read", keys::MARKER)))?;
+    let frame = command(connection, "GET", vec![keys::MARKER.into()]).await.map_err(|failure| {
+        let denied = failure.kind == NodeErrorKind::Denied;
+        let Failure { kind, detail } =
+            failure.about(&format!("its marker ({}) cannot be read", keys::MARKER));
+        // The server does not say which right it was.
+        let rights = denied.then(|| format!("; the ACL user needs {}", acl::rule(&shared.config)));
+        Failure::new(kind, detail + &rights.unwrap_or_default())
+    })?;
     let there = match &frame {
         fred::interfaces::Resp3Frame::Null => "",
         frame => reply::text(frame).ok_or_else(|| not_redis("its answer to GET is no text"))?,

@@ -34,9 +34,14 @@ impl RedisFleet {
         Ok(Self { servers })
     }
 
-    /// Every server's URL, in order.
+    /// Every server's [`RedisServer::url`], in order.
     pub fn urls(&self) -> Vec<String> {
         self.iter().map(RedisServer::url).collect()
+    }
+
+    /// Every server's [`RedisServer::admin_url`], in order.
+    pub fn admin_urls(&self) -> Vec<String> {
+        self.iter().map(RedisServer::admin_url).collect()
     }
 
     /// The server at `index`, from 0.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{RedisServer, ServerError};
+use super::{RedisServer, ServerError, lock_user};
 
 /// The certificates of a server with TLS, as PEM files.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub struct RedisOptions {
     /// The text of a sentinel's configuration: it is one then, and no server.
     pub(super) sentinel: Option<String>,
     pub(super) clock_shim: Option<PathBuf>,
+    pub(super) rights: Option<String>,
     args: Vec<String>,
 }
 
@@ -83,6 +84,14 @@ impl RedisOptions {
         self
     }
 
+    /// Lets the user of [`RedisServer::url`] do this, in words of `ACL SETUSER`, instead of what a node with the restart guard
+    /// needs in database 0 with the usual prefix. `RedisConfig::acl_rule` says what another configuration needs.
+    #[must_use]
+    pub fn rights(mut self, rule: impl Into<String>) -> Self {
+        self.rights = Some(rule.into());
+        self
+    }
+
     /// Starts a server and waits until it takes commands.
     ///
     /// # Errors
@@ -101,6 +110,7 @@ impl RedisOptions {
             tls: None,
             sentinel: None,
             clock_shim: None,
+            rights: lock_user::documented_rights(),
             args: Vec::new(),
         }
     }
@@ -115,7 +125,7 @@ impl RedisOptions {
 
     /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
     pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
-        let Self { host, persistent, tls, sentinel, args, port: _, clock_shim: _ } = self;
+        let Self { host, persistent, tls, sentinel, args, port: _, clock_shim: _, rights: _ } = self;
         let port = port.to_string();
         let fixed = ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no"];
         let kind: &[&str] = match (sentinel, persistent) {
@@ -125,7 +135,7 @@ impl RedisOptions {
         };
         let mut line: Vec<String> = fixed.iter().chain(kind).map(|&word| word.to_owned()).collect();
         if sentinel.is_some() {
-            line.splice(0..0, [Self::SENTINEL_FILE, "--sentinel"].map(str::to_owned));
+            line.insert(0, "--sentinel".to_owned());
         }
         if let (Some(files), Some(tls_port)) = (tls, tls_port) {
             let path = |file: &Path| file.display().to_string();
@@ -149,13 +159,14 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     /// Without the words of the command line: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, persistent, tls, clock_shim, sentinel: _, args: _ } = self;
+        let Self { host, port, persistent, tls, clock_shim, rights, sentinel: _, args: _ } = self;
         f.debug_struct("RedisOptions")
             .field("host", host)
             .field("port", port)
             .field("persistent", persistent)
             .field("tls", tls)
             .field("clock_shim", clock_shim)
+            .field("rights", rights)
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::clock::{self, ClockStep, ServerClock};
 use super::process::ServerProcess;
 use super::resp::Connection;
-use super::{RedisOptions, Reply, ServerError, port, program};
+use super::{RedisOptions, Reply, ServerError, lock_user, port, program};
 
 /// How long a server may take to get ready. A machine that is busy with other tests is slow.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ pub struct RedisServer {
     options: RedisOptions,
     port: u16,
     tls_port: Option<u16>,
+    /// Of the user of [`url`](Self::url).
+    password: String,
     /// Its own, if it has one.
     clock: Option<ServerClock>,
     // Before the directory: the process ends before its files are removed.
@@ -76,6 +78,7 @@ impl RedisServer {
             program: program.to_owned(),
             port: options.port.map_or_else(free_port, Ok)?,
             tls_port: options.tls.is_some().then(free_port).transpose()?,
+            password: lock_user::new_password().map_err(|error| failed("draw a password", error))?,
             options: options.clone(),
             clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
             process: Mutex::new(None),
@@ -95,9 +98,11 @@ impl RedisServer {
         format!("{}:{}", self.options.host, self.port)
     }
 
-    /// `redis://127.0.0.1:PORT`
+    /// `redis://locker:PASSWORD@127.0.0.1:PORT`: an ACL user with the rights that the library needs
+    /// ([`RedisOptions::rights`]) and a random password. Without the cargo feature `redis`, and no rights given, it is
+    /// [`admin_url`](Self::admin_url).
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        format!("redis://{}{}", self.log_in(), self.address())
     }
 
     /// `127.0.0.1:PORT` of the TLS port, if there is one.
@@ -110,9 +115,26 @@ impl RedisServer {
         self.tls_port
     }
 
-    /// `rediss://127.0.0.1:PORT` of the TLS port, if there is one.
+    /// `redis://127.0.0.1:PORT`: the default user, who may do everything, without a password if none was set. As whom
+    /// [`command`](Self::command) is sent.
+    pub fn admin_url(&self) -> String {
+        let encoded =
+            |password: &str| password.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let log_in = self.options.password().map(|password| format!(":{}@", encoded(password)));
+        format!("redis://{}{}", log_in.unwrap_or_default(), self.address())
+    }
+
+    /// As [`url`](Self::url), `rediss://` and the TLS port, if there is one.
     pub fn tls_url(&self) -> Option<String> {
-        self.tls_port.map(|port| format!("rediss://{}:{port}", self.options.host))
+        let host = &self.options.host;
+        self.tls_port.map(|port| format!("rediss://{}{host}:{port}", self.log_in()))
+    }
+
+    fn log_in(&self) -> String {
+        match &self.options.rights {
+            Some(_) => format!("{}:{}@", lock_user::NAME, self.password),
+            None => String::new(),
+        }
     }
 
     /// The directory in which it keeps its files.
@@ -241,18 +263,33 @@ impl RedisServer {
         connection.call(command)
     }
 
+    /// Writes its configuration file, which a sentinel changes and keeps; returns its path.
+    fn configure(&self) -> io::Result<PathBuf> {
+        if let Some(text) = &self.options.sentinel {
+            let path = self.directory().join(RedisOptions::SENTINEL_FILE);
+            if !path.exists() {
+                fs::write(&path, text)?;
+            }
+            return Ok(path);
+        }
+        let path = self.directory().join("redis.conf");
+        let rights = self.options.rights.as_deref();
+        fs::write(
+            &path,
+            rights.map(|rights| lock_user::directive(rights, &self.password)).unwrap_or_default(),
+        )?;
+        Ok(path)
+    }
+
     /// Starts the process and waits until it is ready; leaves none behind if it does not get there.
     fn launch(&self, process: &mut Option<ServerProcess>) -> Result<(), ServerError> {
-        let configuration = self.directory().join(RedisOptions::SENTINEL_FILE);
-        if let Some(text) = &self.options.sentinel
-            && !configuration.exists()
-        {
-            fs::write(configuration, text).map_err(|error| self.failed("write its configuration", error))?;
-        }
         let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
         let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
+        let configuration =
+            self.configure().map_err(|error| self.failed("write its configuration", error))?;
         let mut command = Command::new(&self.program);
         command
+            .arg(&configuration)
             .args(self.options.command_line(self.port, self.tls_port))
             .current_dir(self.directory())
             .stdout(log)

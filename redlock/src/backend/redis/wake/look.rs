@@ -7,6 +7,7 @@ use fred::interfaces::Resp3Frame;
 use futures::future::{Either, select};
 
 use super::{User, cannot_tell};
+use crate::backend::redis::acl;
 use crate::backend::redis::connection::{Connection, Exchange, Outcome, Wish};
 use crate::backend::redis::failure::{Failure, refused_by_server};
 use crate::backend::redis::reply;
@@ -124,7 +125,8 @@ impl Look {
             }
         };
         if let Some(text) = reply::error(&frame) {
-            return Err(refused_by_server(&self.node, "watch", &text));
+            let rights = || acl::rule(&shared.config);
+            return Err(refused_by_server(&self.node, "watch", &text, rights));
         }
         Seen::read(&frame).ok_or_else(|| {
             let why = Failure::new(NodeErrorKind::Protocol, "its answer to PTTL is no number");
