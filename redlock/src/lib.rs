@@ -12,16 +12,17 @@
 //!   [`Held::is_valid`] right before a side effect makes the gap small; nothing on this side can close it. Only the
 //!   protected resource can, by refusing a holder older than one that it has seen: hand it the
 //!   [fencing token](Held::fencing_token), which is greater for every later holder.
-//! * **A node that restarts without its memory grants again what is still held**, and counts fencing tokens from its clock
-//!   again. This is not guarded against yet. Run nodes
-//!   with `appendonly yes` and `appendfsync always`, or keep a crashed node out for longer than the longest TTL in use.
+//! * **A node that has lost its memory grants nothing new for [`LocksBuilder::max_ttl`]**, since it would grant what is still
+//!   held; so do the nodes of a new fleet, once, unless the operator says that nobody holds a lock ([`LocksBuilder::init`]).
+//!   That is the [restart guard](LocksBuilder::restart_guard). With it switched off, run nodes with `appendonly yes` and
+//!   `appendfsync always`, or keep a crashed node out for longer than the longest TTL in use.
 //! * **Nodes must be independent.** Replication in Redis is asynchronous: a replica that is promoted may not know a lock that
 //!   its master has granted. Give addresses of masters that do not fail over, and forbid eviction (`maxmemory-policy
 //!   noeviction`). A Cluster or a master behind Sentinel can be a node too (`RedisConfig::cluster`,
 //!   `RedisConfig::sentinel`), and one of them alone is enough for locks that save work; but a failover there can give a
 //!   lock to two holders. [`preflight`] looks for what it can see of this.
-//! * **Nodes' clocks must not jump.** Redis expires keys by its wall clock: set forward on a majority, or on a few nodes while
-//!   others are down, it ends a lock early. Rates that differ are covered up to [`LocksBuilder::drift_factor`].
+//! * **Nodes' clocks must not jump together.** Redis expires keys by its wall clock. A node whose clock is set loses its vote until
+//!   it has been watched again; a whole quorum that is set forward together can let in a client that has just started. Rates that differ are covered up to [`LocksBuilder::drift_factor`].
 //! * **Clients of other libraries** can lock the same keys (a key is `prefix:name` with the owner as its value), but the
 //!   safeguards described here are this client's alone. All clients of a lock must agree on nodes and prefix.
 //! * **A lock is no queue.** Waiters of one [`Locks`] are served in the order in which they came, those of several in no

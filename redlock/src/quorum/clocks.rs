@@ -398,7 +398,7 @@ mod tests {
         world.watch(1);
         assert_eq!(world.clocks.culprit(world.now), Culprit::Undecided);
         world.watch(31);
-        let Culprit::Nodes(nodes) = world.clocks.culprit(world.now) else { panic!() };
+        let Culprit::Past(nodes) = world.clocks.culprit(world.now) else { panic!() };
         assert_eq!(nodes.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [0, 1, 2, 3]);
         nodes.iter().for_each(|(node, _)| world.clocks.forget(*node, world.now));
         world.watch(32);

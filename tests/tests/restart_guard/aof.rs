@@ -6,17 +6,17 @@ use std::path::Path;
 use futures::executor::block_on;
 use redlock::BuildError;
 use redlock::node::NodeErrorKind;
-use redlock::testing::servers::{RedisOptions, RedisServer};
+use redlock::testing::servers::RedisOptions;
 use redlock_tests::support::eventually;
 
 use super::proxy::Proxy;
-use super::{MAX_TTL, builder, builder_of, incarnation, is_admitted, start_with};
+use super::{MAX_TTL, builder, builder_of, durable, incarnation, is_admitted, start_with};
 
 const MARKER: &str = "#redlock:marker";
 
 /// Writes its log when `file` says so, from its next start on.
 fn options(file: &Path) -> RedisOptions {
-    RedisServer::options().persistent().args(["--include", file.to_str().unwrap()])
+    durable().args(["--include", file.to_str().unwrap()])
 }
 
 fn set_fsync(file: &Path, policy: &str) {
@@ -56,7 +56,7 @@ fn both_sides_of_the_restart_must_write_through() {
 
 #[test]
 fn a_server_that_stops_to_write_through_is_trusted_no_longer() {
-    let fleet = start_with(1, &RedisServer::options().persistent());
+    let fleet = start_with(1, &durable());
     let server = fleet.server(0);
     let locks = block_on(builder(&fleet).trust_aof(true).init()).unwrap();
     let earlier = incarnation(&locks, 0);
@@ -79,9 +79,9 @@ fn a_server_that_stops_to_write_through_is_trusted_no_longer() {
 
 #[test]
 fn a_promoted_replica_is_not_trusted_whatever_it_writes() {
-    let fleet = start_with(3, &RedisServer::options().persistent());
+    let fleet = start_with(3, &durable());
     let master = fleet.server(0);
-    let replica = RedisServer::options().persistent().start().unwrap();
+    let replica = durable().start().unwrap();
     let proxy = Proxy::start(&master.address());
     let urls = vec![proxy.url(), fleet.server(1).url(), fleet.server(2).url()];
     let locks = block_on(builder_of(urls, MAX_TTL).trust_aof(true).init()).unwrap();
@@ -102,7 +102,7 @@ fn a_promoted_replica_is_not_trusted_whatever_it_writes() {
 
 #[test]
 fn a_server_that_may_not_be_asked_how_it_writes_is_an_error() {
-    let fleet = start_with(1, &RedisServer::options().persistent());
+    let fleet = start_with(1, &durable());
     let server = fleet.server(0);
     server
         .command(&["ACL", "SETUSER", "locker", "on", ">secret-of-the-test", "~*", "+@all", "-config"])

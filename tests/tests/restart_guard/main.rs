@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::backend::redis::RedisConfig;
 use redlock::node::{Incarnation, Standing};
 use redlock::testing::servers::{RedisFleet, RedisOptions, RedisServer};
 use redlock::{Locks, LocksBuilder};
@@ -38,6 +39,12 @@ fn start(count: usize) -> RedisFleet {
 
 fn start_with(count: usize, options: &RedisOptions) -> RedisFleet {
     RedisFleet::start_with(count, options).unwrap()
+}
+
+/// A server that writes through to disk, and may be asked whether it does.
+fn durable() -> RedisOptions {
+    let rights = RedisConfig::new("localhost").restart_guard(true).trust_aof(true).acl_rule();
+    RedisServer::options().persistent().rights(rights)
 }
 
 /// Locks with the restart guard, whose quarantines are short.

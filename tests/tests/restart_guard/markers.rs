@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::backend::redis::RedisConfig;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{BuildError, LockGuard};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::support::{LIMIT, eventually};
 
-use super::{RENEWED_TTL, builder, connect, incarnation, is_admitted, start, start_with};
+use super::{RENEWED_TTL, builder, connect, durable, incarnation, is_admitted, start, start_with};
 
 const MARKER: &str = "#redlock:marker";
 
@@ -121,8 +120,7 @@ fn a_marker_of_a_later_version_is_left_alone_and_is_an_error() {
 
 #[test]
 fn a_node_that_writes_through_to_disk_may_keep_its_memory_over_a_restart_if_it_is_trusted() {
-    let rights = RedisConfig::new("localhost").restart_guard(true).trust_aof(true).acl_rule();
-    let fleet = start_with(3, &RedisServer::options().persistent().rights(rights));
+    let fleet = start_with(3, &durable());
     let locks = block_on(builder(&fleet).trust_aof(true).init()).unwrap();
     let before = incarnation(&locks, 0);
     fleet.server(0).kill();

@@ -12,7 +12,7 @@ use redlock::{LocksBuilder, Protections};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::traffic::Traffic;
 
-use super::{start, start_with};
+use super::{durable, start, start_with};
 
 const NODES: usize = 5;
 const FLEETS: usize = 3;
@@ -137,7 +137,7 @@ fn fleets_of_other_sizes_stand_it_as_well() {
 
 #[test]
 fn nodes_that_write_through_to_disk_may_be_trusted_over_restarts() {
-    let fleet = start_with(3, &RedisServer::options().persistent());
+    let fleet = start_with(3, &durable());
     let change = |builder: LocksBuilder| builder.trust_aof(true);
     let _admitted = block_on(change(builder_of(fleet.urls(), TTL_OF_MUTANTS)).init()).unwrap();
     let memories = || {
