@@ -103,7 +103,6 @@ type Sign = fn(&Outcome) -> bool;
 /// Safeguards that the simulation misses, with the runs that find it, and how it shows.
 const MISSED: &[(&str, Plan, Sign)] = &[
     ("release_owner_check", Plan::Memories, |outcome| outcome.overlaps > 0),
-    ("validity_check", Plan::Memories, |outcome| outcome.overlaps > 0),
     ("stale_deadline", Plan::Leftovers, |outcome| outcome.leftovers > 0),
     ("release_unknown", Plan::Leftovers, |outcome| outcome.leftovers > 0),
     ("adopt_stragglers", Plan::Leftovers, |outcome| outcome.leftovers > 0),

@@ -13,7 +13,7 @@ use crate::watched::{KEY, calls, client, eventually_watched, listeners, occupy, 
 
 /// A client of the ACL user `locker`.
 fn as_locker(fleet: &RedisFleet) -> Locks {
-    let locks = fleet.iter().fold(Locks::builder().ttl(LONG), |locks, server| {
+    let locks = fleet.iter().fold(Locks::builder().restart_guard(false).ttl(LONG), |locks, server| {
         let config = RedisConfig::from_url(&server.url()).unwrap().username("locker").password("pw");
         locks.redis(config)
     });

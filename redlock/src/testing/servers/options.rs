@@ -117,7 +117,7 @@ impl RedisOptions {
 
     /// A sentinel with this configuration, which it changes as it goes.
     pub(super) fn sentinel(configuration: String, tls: Option<TlsFiles>) -> Self {
-        Self { sentinel: Some(configuration), tls, ..Self::new() }
+        Self { sentinel: Some(configuration), tls, rights: None, ..Self::new() }
     }
 
     /// The name of a sentinel's configuration in its directory.
