@@ -387,10 +387,12 @@ fn raise(ttl: Ttl, raise: &Raise) -> [Value; 2] {
     [keep(ttl, raise.retention), number(raise.to.min(FencingToken::MAX))]
 }
 
-/// For how long a counter is kept, in milliseconds: at most what a server takes as a TTL.
+/// For how long a counter is kept that is no more than a second ahead of the server's time, in milliseconds; a second more than
+/// its lead, for hints may be late by as much. At most what a server takes as a TTL.
 fn keep(ttl: Ttl, retention: Duration) -> Value {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
-    millis(ttl.get().saturating_add(retention).min(LONGEST))
+    const AHEAD: Duration = Duration::from_secs(2);
+    millis(ttl.get().saturating_add(retention).saturating_add(AHEAD).min(LONGEST))
 }
 
 /// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a

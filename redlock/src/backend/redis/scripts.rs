@@ -62,7 +62,7 @@ const COUNTER: &str = "local c=tonumber(redis.call('GET',KEYS[2]) or 0) \
     return redis.error_reply('WRONGTYPE the fencing counter is no whole number below 2^53; delete '..KEYS[2]) end";
 /// Counts up to `n`, which the hint asks for, or, seldom, further. One command in most cases: it stores and returns what was there.
 /// What cannot be counted up is put back, and the lock with it.
-const COUNT: &str = "local c=n local o=redis.pcall('SET',KEYS[2],c,'PX',KEEP,'GET') if o then \
+const COUNT: &str = "local c=n local o=redis.pcall('SET',KEYS[2],c==given and ARGV[5] or c,'PX',KEEP,'GET') if o then \
     if type(o)=='table' then redis.call('DEL',KEYS[1]) return o end \
     c=tonumber(o) if not c or c<0 or c>=9007199254740992 or c%1~=0 then \
     redis.call('SET',KEYS[2],o) redis.call('DEL',KEYS[1]) \
@@ -70,12 +70,14 @@ const COUNT: &str = "local c=n local o=redis.pcall('SET',KEYS[2],c,'PX',KEEP,'GE
     if c+ARGV[6]>n then n=c+ARGV[6] if n<9007199254740992 then c=n end \
     redis.call('SET',KEYS[2],c,'PX',KEEP) if c<n then redis.call('DEL',KEYS[1]) return {4,now} end end c=n end";
 /// Where the counter goes for the hint ARGV[5] and the span ARGV[6] if there is none, as `node::fence::next_counter` has it.
-const NEXT: &str = "local n=math.max(FLOOR+ARGV[6],hint+ARGV[6]-1)";
-const CLAMPED: &str = "local hint=math.min(math.max(tonumber(ARGV[5]),now-1000000),now+1000000)";
-const UNCLAMPED: &str = "local hint=tonumber(ARGV[5])";
-/// Has the counter stand at `c`, and keeps it for ARGV[4] milliseconds more than `node::fence::lead` says.
+const NEXT: &str = "local n=hint+ARGV[6]-1 if n<FLOOR+ARGV[6] then n=FLOOR+ARGV[6] end";
+const CLAMPED: &str = "local given=tonumber(ARGV[5]) local hint=given \
+    if hint<now-1000000 then hint=now-1000000 elseif hint>now+1000000 then hint=now+1000000 end";
+const UNCLAMPED: &str = "local given=tonumber(ARGV[5]) local hint=given";
+/// Has the counter stand at `c`, and keeps it for as long as `node::fence::keep_for` says, or up to a second longer. What is sent
+/// is enough for a counter that is a second ahead of the server's time; strings go on as they are, numbers cost a conversion.
 const STORE: &str = "redis.call('SET',KEYS[2],c,'PX',KEEP)";
-const KEEP: &str = "ARGV[4]+math.max(0,math.ceil((c-now)/1000)+1000)";
+const KEEP: &str = "c>now+1000000 and ARGV[4]+math.ceil((c-now)/1000) or ARGV[4]";
 const HELD_BY_ANOTHER: &str = "return {1,now,redis.call('PTTL',KEYS[1])}";
 
 impl Script {
