@@ -1,7 +1,8 @@
 //! How a `Locks` is put together, and what is checked before it starts.
 
+mod error;
+
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,20 @@ use futures::future::join_all;
 use crate::driver::Driver;
 use crate::env::{Env, RealEnv, block_on, jitter};
 use crate::fleet::Fleet;
-use crate::id::{InvalidTtl, Ttl};
+use crate::id::Ttl;
 use crate::locks::Locks;
-use crate::node::{Finding, Identity, Node, NodeError};
+use crate::node::{Identity, Node, NodeError};
 use crate::preflight::{self, Measure};
 use crate::protections::Protections;
-use crate::quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};
+use crate::quorum::{DriftFactor, Quorum};
 use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
 
 #[cfg(feature = "memory")]
 use crate::backend::memory::MemoryNode;
 #[cfg(feature = "redis")]
-use crate::backend::redis::{self, RedisConfig, RedisConfigError};
+use crate::backend::redis::{self, RedisConfig};
+
+pub use error::BuildError;
 
 /// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
 #[derive(Clone)]
@@ -468,101 +471,4 @@ fn refuse_duplicates(nodes: &[Arc<dyn Node>]) -> Result<(), BuildError> {
         }
     }
     Ok(())
-}
-
-/// A [`Locks`] could not be built. No connection and no thread is left.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// No nodes, too many, or a quorum that is none.
-    #[error(transparent)]
-    Quorum(#[from] InvalidQuorum),
-    /// The TTL, or the longest TTL, is out of range.
-    #[error(transparent)]
-    Ttl(#[from] InvalidTtl),
-    /// The TTL is above the longest one allowed.
-    #[error(
-        "a TTL of {ttl:?} is above maxExpiration, which is {max:?}; lower it, or raise maxExpiration on every client"
-    )]
-    TtlAboveMax {
-        /// The TTL.
-        ttl: Duration,
-        /// The longest one allowed.
-        max: Duration,
-    },
-    /// The drift factor is out of range.
-    #[error(transparent)]
-    DriftFactor(#[from] InvalidDriftFactor),
-    /// A pause or timeout that would be a busy loop.
-    #[error("{key} = {value:?} is too short; it must be at least 1 ms")]
-    TooShort {
-        /// Which setting.
-        key: &'static str,
-        /// Its value.
-        value: Duration,
-    },
-    /// A node's settings cannot be used.
-    #[cfg(feature = "redis")]
-    #[error(transparent)]
-    Redis(#[from] RedisConfigError),
-    /// The configuration cannot be used.
-    #[cfg(feature = "config")]
-    #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
-    /// The configuration asks for a backend that this program was built without.
-    #[cfg(feature = "config")]
-    #[error(
-        "this program was built without the cargo feature `{feature}` of redlock-quorum, which the configuration needs"
-    )]
-    NotBuilt {
-        /// The feature.
-        feature: &'static str,
-    },
-    /// One address was given twice: its vote must not count twice.
-    #[error("{address} is given twice; every node must be a server of its own")]
-    DuplicateNode {
-        /// The address.
-        address: String,
-    },
-    /// Two addresses lead to one server: its vote must not count twice.
-    #[error("{first} and {second} are the same server; every node must be a server of its own")]
-    SameServer {
-        /// One address.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// These nodes need a changed setting, here or there; waiting does not help.
-    #[error("a node cannot be used: {}", list(nodes))]
-    Misconfigured {
-        /// What each of them said.
-        nodes: Vec<NodeError>,
-    },
-    /// Too few nodes can be reached.
-    #[error("no quorum: {} of {} nodes must answer, and {} did not: {}", quorum.size(), quorum.nodes(), nodes.len(), list(nodes))]
-    NoQuorum {
-        /// How many are needed.
-        quorum: Quorum,
-        /// Those that did not answer, each with its reason.
-        nodes: Vec<NodeError>,
-    },
-    /// [`init`](LocksBuilder::init) did not reach every node, or could not change its marker. Repeat it when they are all there.
-    #[error("not every node was initialised; repeat it when all of them can be reached: {}", list(nodes))]
-    InitIncomplete {
-        /// Those that were not, each with its reason.
-        nodes: Vec<NodeError>,
-    },
-    /// Locks could get lost on these nodes, or, in [strict](LocksBuilder::strict) mode, something is not as it should be.
-    #[error("preflight: {}", preflight::OneLine(findings))]
-    Preflight {
-        /// What was found on which node, and what to do.
-        findings: Vec<Finding>,
-    },
-    /// The library's threads could not be started.
-    #[error("the threads for I/O and timers could not be started: {0}")]
-    Threads(Arc<io::Error>),
-}
-
-fn list(nodes: &[NodeError]) -> String {
-    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -4,6 +4,9 @@
 //! What is to be done is decided by pure code (`quorum::restart`, `quorum::clocks`); here it is done, by one service in the
 //! background, which looks at the nodes now and then, and at once when a vote has shown something odd.
 
+mod clocks;
+mod memories;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,14 +15,12 @@ use tokio::sync::Notify;
 
 use crate::driver::Driver;
 use crate::env::jitter;
-use crate::error::LostReason;
 use crate::id::{Charter, Incarnation, Instant, Standing, Ttl};
 use crate::node::{ClockReading, Mark, MarkRequest, NodeError, NodeErrorKind, RefusalReason, Reply};
 use crate::protections::Protections;
-use crate::quorum::restart::{self, Misfit, Seen, Step};
-use crate::quorum::{Clocks, Culprit, DriftFactor, Moved, Quorum, Trust};
+use crate::quorum::restart::{Misfit, Seen};
+use crate::quorum::{Clocks, DriftFactor, Quorum, Trust};
 use crate::renewal::Renewal;
-use crate::telemetry::events;
 
 /// No counter is further ahead of its node's time than this, unless the node has noted it, in microseconds.
 const SECOND: u64 = 1_000_000;
@@ -245,227 +246,6 @@ impl Fleet {
         // Clients may set different shares aside for drift, up to half.
         let longest = u64::try_from((2 * self.quarantine).as_micros()).unwrap_or(u64::MAX);
         marker.until > reading.at(now).saturating_add(longest)
-    }
-
-    /// Finds out whose clock is wrong, if one has moved.
-    async fn look_at_clocks(
-        &self,
-        driver: &Driver,
-        renewal: Option<&Renewal>,
-        seen: &[Seen],
-        patience: Duration,
-    ) -> bool {
-        if !self.protections.clock_guard() {
-            return false;
-        }
-        let now = driver.env.now();
-        let culprit = {
-            let mut state = self.state();
-            for (node, known) in driver.nodes().iter().enumerate() {
-                if let Some(reading) = known.clock() {
-                    state.clocks.observe(node, reading.least, reading.most, reading.taken);
-                }
-            }
-            state.clocks.culprit(now)
-        };
-        let moved = match culprit {
-            Culprit::None => return false,
-            Culprit::Undecided => return true,
-            Culprit::Past(moved) => {
-                self.let_bygones_be(driver, &moved, seen, patience, now).await;
-                return true;
-            }
-            Culprit::Own => {
-                events::own_clock_moved();
-                driver.meters.own_clock_moved();
-                let is_on = self.protections.own_clock();
-                self.state().clocks.forget_all(if is_on { now } else { Instant::from_nanos(0) });
-                if is_on {
-                    // First, so that no acquisition under way slips through.
-                    self.own_moves.fetch_add(1, Ordering::SeqCst);
-                    renewal.into_iter().for_each(|renewal| renewal.lose_all(LostReason::ClockMoved));
-                }
-                return true;
-            }
-            Culprit::Nodes(moved) => moved,
-        };
-        let mut requests = Vec::new();
-        for &(node, moved) in &moved {
-            self.note_clock(driver, node, moved);
-            if let Standing::Marked(marker) = seen[node].standing
-                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
-            {
-                requests.push((node, MarkRequest::new(marker.charter, mark)));
-            }
-        }
-        let asked: Vec<usize> = requests.iter().map(|(node, _)| *node).collect();
-        let failed = driver.mark(requests, patience).await;
-        let mut state = self.state();
-        for (node, _) in moved {
-            let address = driver.nodes()[node].address();
-            // One that is away is dealt with when it comes back.
-            let is_done = if asked.contains(&node) {
-                failed.iter().all(|error| *error.node != *address)
-            } else {
-                seen[node].standing != Standing::Unknown
-            };
-            if is_done {
-                state.clocks.forget(node, now);
-            }
-        }
-        true
-    }
-
-    /// Forgets moves of clocks that nobody could explain, once all that was held then has ended. Counters still begin above the
-    /// time that was known before.
-    async fn let_bygones_be(
-        &self,
-        driver: &Driver,
-        moved: &[(usize, Moved)],
-        seen: &[Seen],
-        patience: Duration,
-        now: Instant,
-    ) {
-        let mut requests = Vec::new();
-        for &(node, moved) in moved.iter().filter(|(_, moved)| moved.by < 0) {
-            if let Standing::Marked(marker) = seen[node].standing
-                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
-            {
-                requests.push((node, MarkRequest::new(marker.charter, mark)));
-            }
-        }
-        for error in driver.mark(requests, patience).await {
-            events::marker_not_changed(&error);
-        }
-        let then = now.saturating_sub(self.quarantine);
-        let mut state = self.state();
-        moved.iter().for_each(|&(node, _)| state.clocks.forget(node, then));
-    }
-
-    /// What a moved clock changes about the node's marker.
-    fn mark_for(
-        &self,
-        driver: &Driver,
-        node: usize,
-        moved: Moved,
-        is_admitted: bool,
-        now: Instant,
-    ) -> Option<Mark> {
-        if moved.by > 0 {
-            // Whatever it holds may have expired too early there, as if it had been forgotten.
-            return Some(Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine });
-        }
-        // The time that it had known: its counters may have come as far.
-        let before = ClockReading { least: moved.before, most: moved.before, taken: now }.at(now);
-        let mut state = self.state();
-        let known = state.nodes.get_mut(node)?;
-        known.floor = known.floor.max(before.saturating_add(SECOND));
-        is_admitted.then_some(Mark::Raise { floor: known.floor })
-    }
-
-    /// Sees to markers, quarantines and their ends.
-    async fn look_at_memories(&self, driver: &Driver, seen: &[Seen], patience: Duration) -> bool {
-        let charter = restart::charter(self.wanted, seen);
-        let now = driver.env.now();
-        let mut requests = Vec::new();
-        let mut odd = false;
-        for (node, known) in driver.nodes().iter().enumerate() {
-            let standing = seen[node].standing;
-            let step = restart::step(standing, charter);
-            self.note(driver, node, known.address(), standing, step);
-            odd |= step != Step::Rest;
-            let mark = match step {
-                Step::Rest | Step::Foreign(_) => continue,
-                Step::Quarantine(_) => {
-                    let lasts = if self.protections.quarantine() { self.quarantine } else { Duration::ZERO };
-                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts }
-                }
-                Step::Join(_) => Mark::Join,
-                Step::Wait if self.is_endless(standing, known.clock(), now) => {
-                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine }
-                }
-                Step::Wait => match self.admission(driver, node, standing, seen, now) {
-                    Some(floor) => Mark::Admit { floor },
-                    None => continue,
-                },
-            };
-            requests.push((node, MarkRequest::new(charter, mark)));
-        }
-        for error in driver.mark(requests, patience).await {
-            events::marker_not_changed(&error);
-        }
-        odd
-    }
-
-    /// Where the counters of a node begin whose quarantine is over; `None` if it is not, or too little is known.
-    fn admission(
-        &self,
-        driver: &Driver,
-        node: usize,
-        standing: Standing,
-        seen: &[Seen],
-        now: Instant,
-    ) -> Option<u64> {
-        let reading = driver.nodes()[node].clock();
-        if !self.is_ripe(standing, reading, now) {
-            return None;
-        }
-        let mut state = self.state();
-        // The clock by which it is over is one that has been watched, this reading included.
-        if let Some(reading) = reading {
-            state.clocks.observe(node, reading.least, reading.most, reading.taken);
-        }
-        if self.protections.clock_guard() && state.clocks.trust(node, now) != Trust::Trusted {
-            return None;
-        }
-        let floor = restart::floor(node, seen, self.quorum, self.protections.fence_floor())?;
-        Some(floor.max(state.nodes.get(node).map_or(0, |known| known.floor)))
-    }
-
-    /// Says once that a node's clock has moved, however often it takes until that is dealt with.
-    fn note_clock(&self, driver: &Driver, node: usize, moved: Moved) {
-        let mut state = self.state();
-        let Some(known) = state.nodes.get_mut(node) else { return };
-        let is_new = known.moved.replace(moved.at) != Some(moved.at);
-        drop(state);
-        if is_new {
-            driver.meters.clock_moved(node);
-            events::node_clock_moved(driver.nodes()[node].address(), Shift(moved.by));
-        }
-    }
-
-    /// Notes how a node stands, and says it once.
-    fn note(&self, driver: &Driver, node: usize, address: &str, standing: Standing, step: Step) {
-        let mut state = self.state();
-        let Some(known) = state.nodes.get_mut(node) else { return };
-        if standing == Standing::Unknown {
-            return;
-        }
-        known.misfit = if let Step::Foreign(misfit) = step { Some(misfit) } else { None };
-        let say = match (step, standing) {
-            (Step::Foreign(misfit), _) => Said::Foreign(misfit),
-            (_, Standing::Marked(marker)) if marker.floor.is_none() => Said::Quarantined(marker.incarnation),
-            (_, Standing::Marked(marker)) => Said::Admitted(marker.incarnation),
-            _ => return,
-        };
-        let before = known.said.replace(say);
-        drop(state);
-        if before == Some(say) {
-            return;
-        }
-        match say {
-            Said::Foreign(misfit) => events::node_foreign(address, misfit),
-            Said::Quarantined(_) => {
-                driver.meters.quarantined(node);
-                events::node_quarantined(address, self.quarantine);
-            }
-            // A node that was found in good order is not worth a line.
-            Said::Admitted(_) if before.is_none() => {}
-            Said::Admitted(_) => {
-                driver.meters.admitted(node);
-                events::node_admitted(address);
-            }
-        }
     }
 
     /// The nodes that cannot be used by this client, and why.
