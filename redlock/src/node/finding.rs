@@ -340,8 +340,7 @@ impl FindingKind {
             Self::Evicts { .. } => "set maxmemory-policy to noeviction there",
             Self::MemoryNearlyFull { .. } => "raise maxmemory, or move other data elsewhere",
             Self::ForgetsOnRestart { .. } => {
-                "the restart guard keeps it from granting for maxExpiration after each restart; without the guard, keep it away \
-                 as long, or set appendonly yes and appendfsync always"
+                "the restart guard covers it; without that, appendfsync always, or keep it away for maxExpiration after one"
             }
             Self::DiskFails { .. } => "make room on its disk; its log has the reason",
             Self::Loading => "wait until it has loaded",
