@@ -273,10 +273,7 @@ impl LocksBuilder {
         let (driver, settings) = self.connect().await?;
         if let Some(fleet) = &driver.fleet {
             let patience = Duration::from_secs(5);
-            let mut nodes = driver.unreachable(patience).await;
-            if nodes.is_empty() {
-                nodes = fleet.init(&driver, patience).await;
-            }
+            let nodes = fleet.init(&driver, patience).await;
             if !nodes.is_empty() {
                 return Err(BuildError::InitIncomplete { nodes });
             }

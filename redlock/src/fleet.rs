@@ -21,6 +21,7 @@ use crate::protections::Protections;
 use crate::quorum::restart::{Misfit, Seen};
 use crate::quorum::{Clocks, DriftFactor, Quorum, Trust};
 use crate::renewal::Renewal;
+use crate::telemetry::events;
 
 /// No counter is further ahead of its node's time than this, unless the node has noted it, in microseconds.
 const SECOND: u64 = 1_000_000;
@@ -216,8 +217,11 @@ impl Fleet {
         };
         let mut seen: Vec<Seen> =
             vec![Seen { standing: Standing::Unknown, ceiling: None }; self.quorum.nodes()];
-        for (node, identity) in driver.survey(due, patience).await {
-            seen[node].ceiling = identity.ceiling;
+        for (node, answer) in driver.survey(due, patience).await {
+            match answer {
+                Ok(identity) => seen[node].ceiling = identity.ceiling,
+                Err(error) => events::node_said_nothing(&error),
+            }
         }
         for node in nodes {
             seen[node].standing = driver.nodes()[node].standing();
@@ -260,10 +264,19 @@ impl Fleet {
             .collect()
     }
 
-    /// Admits every node at once, in a fleet of its own: the operator says that nobody holds a lock.
+    /// Admits every node at once, in a fleet of its own: the operator says that nobody holds a lock. Changes nothing unless every
+    /// node answers; returns why it was not done.
     pub(crate) async fn init(&self, driver: &Driver, patience: Duration) -> Vec<NodeError> {
-        let known = driver.survey(0..self.quorum.nodes(), patience).await;
-        let floor = known.iter().filter_map(|(_, identity)| identity.ceiling).max().unwrap_or(0);
+        let (mut floor, mut silent) = (0, Vec::new());
+        for (_, answer) in driver.survey(0..self.quorum.nodes(), patience).await {
+            match answer {
+                Ok(identity) => floor = floor.max(identity.ceiling.unwrap_or(0)),
+                Err(error) => silent.push(error),
+            }
+        }
+        if !silent.is_empty() {
+            return silent;
+        }
         let guarded = |node: &usize| driver.nodes()[*node].standing() != Standing::Unguarded;
         let requests = (0..self.quorum.nodes()).filter(guarded).map(|node| {
             let mark = Mark::Init { incarnation: new_incarnation(driver), floor };

@@ -56,15 +56,8 @@ impl Fleet {
             }
             Culprit::Nodes(moved) => moved,
         };
-        let mut requests = Vec::new();
-        for &(node, moved) in &moved {
-            self.note_clock(driver, node, moved);
-            if let Standing::Marked(marker) = seen[node].standing
-                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
-            {
-                requests.push((node, MarkRequest::new(marker.charter, mark)));
-            }
-        }
+        moved.iter().for_each(|&(node, moved)| self.note_clock(driver, node, moved));
+        let requests = self.marks_for(driver, moved.iter().copied(), seen, now);
         let asked: Vec<usize> = requests.iter().map(|(node, _)| *node).collect();
         let failed = driver.mark(requests, patience).await;
         let mut state = self.state();
@@ -93,20 +86,30 @@ impl Fleet {
         patience: Duration,
         now: Instant,
     ) {
-        let mut requests = Vec::new();
-        for &(node, moved) in moved.iter().filter(|(_, moved)| moved.by < 0) {
-            if let Standing::Marked(marker) = seen[node].standing
-                && let Some(mark) = self.mark_for(driver, node, moved, marker.floor.is_some(), now)
-            {
-                requests.push((node, MarkRequest::new(marker.charter, mark)));
-            }
-        }
+        let back = moved.iter().copied().filter(|(_, moved)| moved.by < 0);
+        let requests = self.marks_for(driver, back, seen, now);
         for error in driver.mark(requests, patience).await {
             events::marker_not_changed(&error);
         }
         let then = now.saturating_sub(self.quarantine);
         let mut state = self.state();
         moved.iter().for_each(|&(node, _)| state.clocks.forget(node, then));
+    }
+
+    /// What moved clocks change about markers.
+    fn marks_for(
+        &self,
+        driver: &Driver,
+        moved: impl Iterator<Item = (usize, Moved)>,
+        seen: &[Seen],
+        now: Instant,
+    ) -> Vec<(usize, MarkRequest)> {
+        let request = |(node, moved): (usize, Moved)| {
+            let Standing::Marked(marker) = seen[node].standing else { return None };
+            let mark = self.mark_for(driver, node, moved, marker.floor.is_some(), now)?;
+            Some((node, MarkRequest::new(marker.charter, mark)))
+        };
+        moved.filter_map(request).collect()
     }
 
     /// What a moved clock changes about the node's marker.

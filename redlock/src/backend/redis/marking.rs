@@ -23,7 +23,7 @@ const JUDGE_EVERY: Duration = Duration::from_secs(10);
 struct New<'a> {
     incarnation: Incarnation,
     charter: &'a Charter,
-    /// Birth and end of the quarantine, in the server's microseconds; `None`: now, and so much later.
+    /// Birth and end of the quarantine, in the server's microseconds; `Err`: now, and so much later.
     times: Result<(u64, u64), Duration>,
     floor: Option<u64>,
     /// The quarantine must be over.
