@@ -1,10 +1,21 @@
 //! Faults, histories and benchmarks on real servers.
 
 pub mod bench;
+pub mod chaos;
 mod clock_shim;
+pub mod fault;
+pub mod fleet;
+pub mod history;
+pub mod model;
+pub mod network;
 pub mod oracle;
+pub mod report;
+pub mod resource;
 pub mod rivals;
+pub mod scenarios;
+pub mod simulation;
 pub mod support;
 pub mod traffic;
+pub mod worker;
 
 pub use clock_shim::clock_shim;

@@ -1,5 +1,9 @@
 //! Who held what, and when, on the machine's clock, which all holders share.
 
+mod verdict;
+
+pub use verdict::{Figures, Percentiles, Rule, Updates, Verdict, Violation};
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

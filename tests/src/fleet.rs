@@ -1,0 +1,102 @@
+//! Nodes that can be hurt: native processes, containers, or servers that somebody else runs.
+
+mod error;
+
+pub use error::FleetError;
+
+use std::fmt;
+use std::time::Duration;
+
+/// Nodes, and what can be done to them. A fleet that is dropped leaves no process, container, file or key behind.
+pub trait Fleet: Send + Sync + fmt::Debug {
+    /// `process`, `docker` or `urls`.
+    fn kind(&self) -> &'static str;
+
+    /// The program of the servers and its version, as far as known.
+    fn server(&self) -> String;
+
+    /// The nodes' addresses (`HOST:PORT`), in their order; they stay the same over restarts.
+    fn addresses(&self) -> Vec<String>;
+
+    /// The configuration (TOML, as in a user's file) by which a client reaches each node at another address than its own:
+    /// a proxy's. The TTLs and whatever else is not about the nodes is the caller's to add under `[lock.redlock]`, which
+    /// comes last in the text.
+    fn config(&self, reached_at: &[String]) -> String;
+
+    /// What can be done to the nodes here.
+    fn actions(&self) -> Vec<ActionKind>;
+
+    /// Does it, and returns once it is done: a node that was started takes commands.
+    ///
+    /// # Errors
+    /// [`FleetError`] names the node and what went wrong.
+    fn act(&self, node: usize, action: Action) -> Result<(), FleetError>;
+
+    /// The keys of locks under this prefix that a node has: all of its keys but the library's own. The library's names begin with `#redlock:`.
+    ///
+    /// # Errors
+    /// [`FleetError`] if the node does not answer.
+    fn lock_keys(&self, node: usize, prefix: &str) -> Result<Vec<String>, FleetError>;
+}
+
+/// What is done to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// SIGKILL. Without effect on a dead one.
+    Kill,
+    /// Starts a dead one with whatever files it has.
+    Start,
+    /// Starts a dead one without any files.
+    StartEmpty,
+    /// Kills it, and starts it with the files that it had some time ago: what a power loss leaves of an AOF that is not
+    /// synced always.
+    LosePower,
+    /// SIGSTOP: the kernel still takes connections for it.
+    Pause,
+    /// SIGCONT.
+    Resume,
+    /// FLUSHALL.
+    Flush,
+    /// A replica that lags takes its place, at the same address.
+    Promote,
+    /// Its wall clock jumps forward.
+    ClockForward(Duration),
+    /// Its wall clock jumps back.
+    ClockBack(Duration),
+    /// Its wall clock gains so many millionths from now on; 0 ends that.
+    ClockRate(i32),
+}
+
+/// An action without its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "as those of `Action`")]
+pub enum ActionKind {
+    Kill,
+    Start,
+    StartEmpty,
+    LosePower,
+    Pause,
+    Resume,
+    Flush,
+    Promote,
+    ClockStep,
+    ClockRate,
+}
+
+impl Action {
+    /// Which one it is.
+    pub const fn kind(self) -> ActionKind {
+        match self {
+            Self::Kill => ActionKind::Kill,
+            Self::Start => ActionKind::Start,
+            Self::StartEmpty => ActionKind::StartEmpty,
+            Self::LosePower => ActionKind::LosePower,
+            Self::Pause => ActionKind::Pause,
+            Self::Resume => ActionKind::Resume,
+            Self::Flush => ActionKind::Flush,
+            Self::Promote => ActionKind::Promote,
+            Self::ClockForward(_) | Self::ClockBack(_) => ActionKind::ClockStep,
+            Self::ClockRate(_) => ActionKind::ClockRate,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The protocol as a model whose every state is visited.

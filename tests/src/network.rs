@@ -1,0 +1,1 @@
+//! The ways between clients and nodes: a proxy each, which understands RESP.

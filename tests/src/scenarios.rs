@@ -1,0 +1,1 @@
+//! The known failures of Redlock, by name, on real servers.

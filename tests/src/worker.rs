@@ -1,0 +1,1 @@
+//! A client in a process of its own, which writes down what it does.
