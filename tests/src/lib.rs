@@ -7,6 +7,7 @@ pub mod fault;
 pub mod fleet;
 pub mod history;
 pub mod model;
+pub mod mutants;
 pub mod network;
 pub mod oracle;
 pub mod report;

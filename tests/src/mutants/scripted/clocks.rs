@@ -3,7 +3,7 @@
 use redlock::Protections;
 use redlock::testing::faulty::{Fault, Op};
 
-use crate::world::{TTL, World, both_believe, millis};
+use super::world::{TTL, World, both_believe, millis};
 
 /// A lock is held on two of three nodes, and the clock of one is set a minute ahead.
 pub(crate) fn granted_by_a_clock_that_was_set(protections: Protections) -> bool {

@@ -10,7 +10,7 @@ use redlock::node::{
 };
 use redlock::{BuildError, LockName, Locks, Protections};
 
-use crate::world::{NAME, World, both_believe};
+use super::world::{NAME, World, both_believe};
 
 /// The memory of a node is full, and its policy is to evict keys.
 pub(crate) fn handed_out_by_a_node_that_evicts(protections: Protections) -> bool {

@@ -8,7 +8,7 @@ use redlock::testing::faulty::{Fault, Op};
 use redlock::testing::virtual_env::ClientClock;
 use redlock::{LockName, LostReason, OwnerToken, Protections, Ttl};
 
-use crate::world::{NAME, TTL, World, both_believe, millis};
+use super::world::{NAME, TTL, World, both_believe, millis};
 
 /// A client whose clock loses 0.5 % holds a lock that is not renewed; another takes it when it has expired.
 pub(crate) fn believed_by_a_slow_clock(protections: Protections) -> bool {

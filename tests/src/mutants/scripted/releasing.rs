@@ -6,7 +6,7 @@ use futures::future::{Either, select};
 use redlock::Protections;
 use redlock::testing::faulty::{Fault, Op};
 
-use crate::world::{NAME, TTL, World, both_believe, millis};
+use super::world::{NAME, TTL, World, both_believe, millis};
 
 /// A release is under way until the lock has expired and another holds it; a third one asks for it.
 pub(crate) fn released_by_another_owner(protections: Protections) -> bool {

@@ -6,7 +6,7 @@ use redlock::node::{Node, ReleaseRequest};
 use redlock::testing::faulty::Op;
 use redlock::{LockName, Protections};
 
-use crate::world::{Client, NAME, TTL, World, both_believe, millis};
+use super::world::{Client, NAME, TTL, World, both_believe, millis};
 
 /// A holder, another client, and nodes that were told to forget everything a while ago.
 fn after_a_flush(protections: Protections, age: u64, since: u64) -> bool {

@@ -7,7 +7,7 @@ use redlock::node::{AcquireRequest, Fence, Node, ReleaseRequest, Reply};
 use redlock::testing::faulty::{Fault, Op};
 use redlock::{LockGuard, LockName, OwnerToken, Protections, Ttl};
 
-use crate::world::{Client, NAME, TTL, World, millis};
+use super::world::{Client, NAME, TTL, World, millis};
 
 const HOUR: u64 = 3_600_000_000;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::Protections;
 use redlock::testing::faulty::{Fault, Op};
 
-use crate::world::{NAME, TTL, World, millis};
+use super::world::{NAME, TTL, World, millis};
 
 /// A client sleeps between its requests and their replies, for longer than the TTL. Somebody else takes the lock.
 pub(crate) fn handed_out_after_its_validity(protections: Protections) -> bool {

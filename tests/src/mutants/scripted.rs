@@ -1,0 +1,120 @@
+//! For each safeguard a course of things, on virtual time and so the same in every run, in which it is needed.
+
+mod acquiring;
+mod building;
+mod clocks;
+mod fencing;
+mod forgetting;
+mod holding;
+mod releasing;
+mod world;
+
+use redlock::Protections;
+
+/// Plays it; says whether what must not happen happened.
+pub type Play = fn(Protections) -> bool;
+
+/// Each safeguard, what happens without it, and the course of things that shows it.
+pub const SCRIPTED: &[(&str, &str, Play)] = &[
+    (
+        "validity_check",
+        "a client that slept is handed a lock that somebody else holds",
+        acquiring::handed_out_after_its_validity,
+    ),
+    (
+        "drift_allowance",
+        "a client with a slow clock believes in its lock when it has expired",
+        holding::believed_by_a_slow_clock,
+    ),
+    (
+        "fresh_owner",
+        "the late release of a failed round takes the lock from the round after it",
+        acquiring::released_by_an_earlier_round,
+    ),
+    ("stale_deadline", "the late request of a dead client takes the lock", acquiring::taken_by_a_ghost),
+    (
+        "release_owner_check",
+        "the late release of one holder takes the lock from the next",
+        releasing::released_by_another_owner,
+    ),
+    (
+        "extend_owner_check",
+        "a holder that has lost the lock prolongs it for ever",
+        holding::prolonged_by_another_owner,
+    ),
+    ("never_shorten", "an extension ends a lock before its time", holding::shortened),
+    (
+        "release_unknown",
+        "a request that was overtaken by its release leaves a lock behind",
+        releasing::left_by_a_request_that_was_overtaken,
+    ),
+    ("adopt_stragglers", "a dropped acquire leaves a lock behind", releasing::left_by_a_dropped_acquire),
+    ("extend_in_time", "a lock whose validity had ended is believed again", holding::revived),
+    (
+        "lost_on_majority",
+        "a holder believes in its lock although a majority has told it otherwise",
+        holding::believed_against_the_majority,
+    ),
+    (
+        "lost_ahead",
+        "a holder is told of its loss only when its validity has ended",
+        holding::told_when_it_was_over,
+    ),
+    (
+        "fence_quorum",
+        "a later holder that meets other nodes has no greater fencing token",
+        fencing::token_of_a_minority,
+    ),
+    (
+        "fence_clamp",
+        "one client with a wrong hint pushes the tokens an hour ahead of the time",
+        fencing::token_far_ahead_of_the_nodes_time,
+    ),
+    (
+        "fence_extend",
+        "nodes that lose their counters while a lock is held give the next holder a lower token",
+        fencing::token_forgotten_by_one_node_after_the_other,
+    ),
+    ("fence_once", "a request that arrives twice counts twice", fencing::counted_twice),
+    (
+        "preflight",
+        "a lock that its node has evicted is handed out again",
+        building::handed_out_by_a_node_that_evicts,
+    ),
+    (
+        "marker_check",
+        "nodes that were told to forget grant what somebody holds, at once",
+        forgetting::granted_without_a_marker,
+    ),
+    (
+        "quarantine",
+        "nodes that have forgotten grant what somebody holds as soon as they have a new marker",
+        forgetting::granted_with_a_new_memory,
+    ),
+    (
+        "quarantine_from_marker",
+        "a server that has run for long and was told to forget has no quarantine",
+        forgetting::granted_by_an_old_process,
+    ),
+    (
+        "fence_floor",
+        "nodes that have forgotten their counters give the next holder a lower token",
+        fencing::token_forgotten_with_everything_else,
+    ),
+    ("restore", "a lock is lost as nodes forget one after the other", forgetting::eroded),
+    (
+        "restore_new_only",
+        "a holder whose keys were deleted believes in its lock after another has held it",
+        forgetting::believed_after_another_holder,
+    ),
+    (
+        "clock_guard",
+        "a node whose clock was set ahead grants what somebody holds",
+        clocks::granted_by_a_clock_that_was_set,
+    ),
+    (
+        "own_clock",
+        "a holder whose machine stood still, clock and all, believes in a lock that another holds",
+        clocks::believed_after_standing_still,
+    ),
+];
