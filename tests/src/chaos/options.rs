@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use redlock::backend::redis::RedisConfig;
 
 use crate::fault::FaultKind;
 
@@ -122,6 +123,13 @@ impl Options {
             command += &format!(" --without {safeguard}");
         }
         command
+    }
+
+    /// What the keys of the locks begin with.
+    pub fn prefix(&self) -> String {
+        // The users of servers of our own may have no other.
+        let prefix = if self.is_of_strangers() { "redlock-chaos" } else { RedisConfig::DEFAULT_PREFIX };
+        prefix.to_owned()
     }
 
     /// Whether the nodes are somebody else's.
