@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use redlock::config::Config;
 use super::options::Options;
 use super::progress::Progress;
 use crate::fault::{self, Plan, Stage};
-use crate::fleet::{self, Fleet};
+use crate::fleet::{Fleet, FleetError, ProcessFleet};
 use crate::history::{Event, History, Run, RunEvent};
 use crate::network::Network;
 use crate::oracle::{self, Verdict};
@@ -35,7 +35,7 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<(History, Verdict), Box<dyn Error>> {
     progress.stage("starting the nodes");
-    let fleet = fleet::open(&options.fleet, options.nodes as usize)?;
+    let fleet = open(&options.fleet, options.nodes as usize)?;
     let addresses = fleet.addresses();
     let kinds = options.kinds(&fault::possible(&*fleet))?;
     let seed = options.seed.unwrap_or_else(rand::random);
@@ -84,11 +84,11 @@ pub(super) fn run(
     });
     progress.faults(options.length);
     let stage = Stage { fleet: &*fleet, network: &network, crew: &crew };
-    fault::play(&stage, &strikes, &|what| {
+    let happens = |what: RunEvent| {
         progress.happens(&what);
         record(what);
-    }, stop);
-    let was_stopped = stop.load(Ordering::SeqCst);
+    };
+    fault::play(&stage, &strikes, &happens, stop, &|so_far| progress.passes(so_far.elapsed))?;
 
     progress.stage("calm: every client acquires every lock once more");
     record(RunEvent::Calm);
@@ -100,8 +100,7 @@ pub(super) fn run(
     for (node, key) in keys_left(&*fleet, options)? {
         record(RunEvent::LeftKey { node, key });
     }
-    let sets = resource.sets();
-    record(RunEvent::Sets { fenced: sets.fenced, unfenced: sets.unfenced });
+    record(resource.sets());
     all.extend(events.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
 
     let run = Run {
@@ -154,4 +153,9 @@ fn keys_left(fleet: &dyn Fleet, options: &Options) -> Result<Vec<(usize, String)
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+fn open(kind: &str, nodes: usize) -> Result<Box<dyn Fleet>, FleetError> {
+    assert_eq!(kind, "process");
+    Ok(Box::new(ProcessFleet::start(nodes)?))
 }
