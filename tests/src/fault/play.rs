@@ -13,7 +13,7 @@ use crate::network::Network;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How often what could not be undone is tried again in the end, and how long apart.
-const TRIES: u32 = 5;
+const TRIES: usize = 5;
 const APART: Duration = Duration::from_millis(200);
 
 /// How far a run is.
@@ -120,7 +120,12 @@ impl<'a> Open<'a> {
         self.lasting.iter().map(|strike| strike.ends()).min()
     }
 
+    /// Does nothing to what an earlier fault has left broken.
     fn begin(&mut self, strike: &'a Strike, record: &dyn Fn(RunEvent)) {
+        self.revive(record);
+        if self.broken.iter().any(|broken| broken.target == strike.target) {
+            return;
+        }
         // Whatever happens from here on, it will be undone.
         self.broken.push(strike);
         record(RunEvent::Fault {
@@ -162,29 +167,31 @@ impl<'a> Open<'a> {
     fn heal(&mut self, record: &dyn Fn(RunEvent)) -> Result<(), String> {
         self.end(Duration::MAX, record);
         mend(self.stage.network);
-        let mut still = Vec::new();
-        while let Some(&strike) = self.broken.first() {
-            match self.revive(strike) {
-                Ok(()) => record(RunEvent::Healed { id: strike.id }),
-                Err(why) => still.push(format!("{} of {:?}: {why}", strike.kind, strike.target)),
+        for _ in 1..TRIES {
+            if self.revive(record).is_empty() {
+                return Ok(());
             }
-            self.broken.remove(0);
+            thread::sleep(APART);
         }
-        match still.is_empty() {
-            true => Ok(()),
-            false => Err(format!("these faults could not be undone: {}", still.join("; "))),
+        match self.revive(record) {
+            still if still.is_empty() => Ok(()),
+            still => Err(format!("these faults could not be undone: {}", still.join("; "))),
         }
     }
 
-    fn revive(&self, strike: &Strike) -> Result<(), String> {
-        let mut tries = 1;
-        loop {
+    /// Tries to undo what could not be undone before; returns what still cannot.
+    fn revive(&mut self, record: &dyn Fn(RunEvent)) -> Vec<String> {
+        let mut still = Vec::new();
+        while let Some(&strike) = self.broken.get(still.len()) {
             match self.stage.revive(strike) {
-                Err(_) if tries < TRIES => thread::sleep(APART),
-                done => return done,
+                Ok(()) => {
+                    self.broken.remove(still.len());
+                    record(RunEvent::Healed { id: strike.id });
+                }
+                Err(why) => still.push(format!("{} of {:?}: {why}", strike.kind, strike.target)),
             }
-            tries += 1;
         }
+        still
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Plan {
 ///   neither memories nor clocks can be relied on, no order of tokens is promised.
 /// - One client at least is neither stopped nor cut off, if there are several.
 pub fn schedule(plan: &Plan) -> Vec<Strike> {
+    if plan.length.is_zero() {
+        return Vec::new();
+    }
     let limits = Limits::new(plan);
     let mut draw = Draw::new(plan);
     let mut strikes = Vec::new();
