@@ -6,6 +6,7 @@ mod exclusion;
 mod figures;
 mod forge;
 mod form;
+mod journal;
 mod loss;
 mod properties;
 mod the_end;

@@ -5,5 +5,6 @@
 mod ending;
 mod fencing;
 mod mutants;
+mod resource;
 mod strikes;
 mod world;
