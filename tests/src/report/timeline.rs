@@ -63,7 +63,11 @@ pub(super) fn timeline(story: &Story<'_>, verdict: &Verdict) -> Markup {
     };
     let sections = [
         ("Locks", "who holds which, each client on its own line", locks::rows(&scene)),
-        ("Clients", "what each wants and holds, and what is done to it and its ways to the nodes", clients::rows(&scene)),
+        (
+            "Clients",
+            "what each wants and holds, and what is done to it and its ways to the nodes",
+            clients::rows(&scene),
+        ),
         ("Nodes", "what is done to each", faults::node_rows(&scene)),
     ];
     html! {

@@ -28,7 +28,11 @@ pub(super) struct Placed<'a, 'b> {
 }
 
 /// Puts the faults that strike such targets into lanes below `top`.
-pub(super) fn place<'a, 'b>(scene: &Scene<'a, 'b>, top: usize, is_struck: impl Fn(Target) -> bool) -> Placed<'a, 'b> {
+pub(super) fn place<'a, 'b>(
+    scene: &Scene<'a, 'b>,
+    top: usize,
+    is_struck: impl Fn(Target) -> bool,
+) -> Placed<'a, 'b> {
     let mine: Vec<_> = scene.story.faults.iter().filter(|fault| is_struck(fault.target)).collect();
     let is_labelled = mine.len() <= LABELLED;
     let mut lanes = Lanes::default();
