@@ -91,5 +91,5 @@ fn pages_to_look_at() {
     write("good.html", &busy(8, 3, 60_000, 400).history(), &good());
     write("short.html", &busy(4, 2, 10_000, 400).history(), &good());
     write("long.html", &busy(8, 3, 330_000, 130).history(), &good());
-    write("merged.html", &busy(8, 8, 300_000, 20).history(), &good());
+    write("merged.html", &busy(8, 8, 40_000, 20).history(), &good());
 }
