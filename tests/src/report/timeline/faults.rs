@@ -61,7 +61,7 @@ fn node_row(scene: &Scene<'_, '_>, node: usize) -> Row {
         class: "node",
         label: html! {
             span.name title=(scene.story.node(node)) { "node " (node) }
-            span.address { (scene.story.nodes[node]) }
+            span.address { (tail(&scene.story.nodes[node])) }
         },
         height,
         picture: html! {
@@ -77,6 +77,13 @@ fn node_row(scene: &Scene<'_, '_>, node: usize) -> Row {
             @for fault in &placed.drawn { (draw(scene, fault)) }
         },
     }
+}
+
+/// The end of an address, which tells the nodes apart where there is little room.
+fn tail(address: &str) -> String {
+    let all = address.chars().count();
+    let rest: String = address.chars().skip(all.saturating_sub(10)).collect();
+    if all > 10 { format!("…{rest}") } else { rest }
 }
 
 /// When a node is expected to grant nothing new, those that overlap as one.
