@@ -63,8 +63,8 @@ pub(crate) fn violated() -> (History, Verdict) {
     }
     let overlap = Violation {
         rule: Rule::MutualExclusion,
-        detail: "chaos-0: client 1 acquired (fencing token 1763712000004052) while client 0 held it still (fencing token \
-                 1763712000003039): both held it for 625 ms"
+        detail: "chaos-0: client 1 acquired (fencing token 1763712000005065) while client 0 held it still (fencing token \
+                 1763712000004052): both held it for 625 ms"
             .to_owned(),
         span: (at(2_410), at(3_035)),
         holds: vec![(0, 1), (1, 1)],
