@@ -22,7 +22,7 @@ use words::Tokens;
 
 /// More holds than this are drawn as one shape a row, but for those that are remarkable: a file must stay one that a
 /// browser opens at once.
-const DESCRIBED_HOLDS: usize = 10_000;
+const DESCRIBED_HOLDS: usize = 8_000;
 
 /// What the rows are drawn from.
 struct Scene<'a, 'b> {
