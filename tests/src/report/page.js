@@ -15,20 +15,22 @@
   const left = () => one('.label', chart).offsetWidth;
   const plot = () => chart.offsetWidth - left();
   const view = () => scroller.clientWidth - left();
+  // The whole run is as wide as the view, and wider where that is narrow.
+  const base = () => Math.max(view(), parseFloat(getComputedStyle(chart).minWidth) - left());
 
   // A zoom is a width. Browsers have a longest one, and nothing is to be seen below a microsecond.
   let zoom = 1;
-  const most = () => Math.max(1, Math.min(4e6, span * 400) / view());
+  const most = () => Math.max(1, Math.min(4e6, span * 400) / base());
   const zoomTo = (wanted, time, pixel) => {
     zoom = Math.min(most(), Math.max(1, wanted));
-    chart.style.width = zoom === 1 ? '' : `${left() + view() * zoom}px`;
+    chart.style.width = zoom === 1 ? '' : `${left() + base() * zoom}px`;
     scroller.scrollLeft = time / span * plot() - pixel;
     later();
   };
   const zoomBy = (factor, pixel = view() / 2) => zoomTo(zoom * factor, (scroller.scrollLeft + pixel) / plot() * span, pixel);
   const show = (from, to) => {
     const wide = Math.max((to - from) * 3, 60), middle = (from + to) / 2;
-    zoomTo(span / wide, middle, view() / 2);
+    zoomTo(span / wide * view() / base(), middle, view() / 2);
   };
 
   // The axis, the grid and the texts of what is in view.

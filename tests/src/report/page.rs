@@ -41,7 +41,9 @@ pub(super) fn page(story: &Story<'_>, verdict: &Verdict) -> Markup {
 
 /// What hides the holds of a name that is switched off.
 fn switches(story: &Story<'_>) -> String {
-    (0..story.names.len()).map(|name| format!(".hides-name{name} .lane .name{name}{{display:none}}\n")).collect()
+    (0..story.names.len())
+        .map(|name| format!(".hides-name{name} .lane .name{name}{{display:none}}\n"))
+        .collect()
 }
 
 /// Patterns and marks that the pictures share.

@@ -85,7 +85,9 @@ impl<'a> Story<'a> {
     pub(super) fn concerned(&self, holds: &[(usize, HoldId)], span: (u64, u64)) -> BTreeSet<usize> {
         let meets = |one: &Acquisition<'_>| one.begin <= span.1 && one.end >= span.0;
         let all = self.acquisitions.iter().enumerate();
-        all.filter(|(_, one)| holds.contains(&(one.client, one.hold)) && meets(one)).map(|(at, _)| at).collect()
+        all.filter(|(_, one)| holds.contains(&(one.client, one.hold)) && meets(one))
+            .map(|(at, _)| at)
+            .collect()
     }
 }
 

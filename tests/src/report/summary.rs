@@ -10,7 +10,8 @@ use crate::oracle::{Figures, Percentiles, Updates, Verdict};
 pub(super) fn headline(story: &Story<'_>, verdict: &Verdict) -> Markup {
     let (figures, run) = (&verdict.figures, story.run);
     let faults: usize = figures.faults.iter().map(|(_, count)| count).sum();
-    let (class, icon, word) = if verdict.is_good() { ("good", "✔", "Good") } else { ("violated", "✖", "Violated") };
+    let (class, icon, word) =
+        if verdict.is_good() { ("good", "✔", "Good") } else { ("violated", "✖", "Violated") };
     html! {
         header.verdict.(class) {
             span.icon aria-hidden="true" { (icon) }

@@ -53,7 +53,11 @@ fn losses(story: &Story<'_>) -> Markup {
         .acquisitions
         .iter()
         .enumerate()
-        .filter_map(|(index, one)| if let Fate::Lost(at, why) = one.fate { Some((index, one, at, why)) } else { None })
+        .filter_map(
+            |(index, one)| {
+                if let Fate::Lost(at, why) = one.fate { Some((index, one, at, why)) } else { None }
+            },
+        )
         .collect();
     html! {
         details {
@@ -79,7 +83,8 @@ fn losses(story: &Story<'_>) -> Markup {
 
 fn waits(story: &Story<'_>) -> Markup {
     let length = |one: &Acquisition<'_>| one.wait().map_or(0, |(from, to)| to.saturating_sub(from));
-    let mut longest: Vec<_> = story.acquisitions.iter().enumerate().filter(|(_, one)| one.wants.is_some()).collect();
+    let mut longest: Vec<_> =
+        story.acquisitions.iter().enumerate().filter(|(_, one)| one.wants.is_some()).collect();
     longest.sort_by_key(|(_, one)| Reverse(length(one)));
     longest.truncate(WAITS);
     html! {

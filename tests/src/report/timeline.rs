@@ -22,7 +22,7 @@ use words::Tokens;
 
 /// More holds than this are drawn as one shape a row, but for those that are remarkable: a file must stay one that a
 /// browser opens at once.
-const DESCRIBED_HOLDS: usize = 10_000;
+const DESCRIBED_HOLDS: usize = 8_000;
 
 /// What the rows are drawn from.
 struct Scene<'a, 'b> {
@@ -63,7 +63,11 @@ pub(super) fn timeline(story: &Story<'_>, verdict: &Verdict) -> Markup {
     };
     let sections = [
         ("Locks", "who holds which, each client on its own line", locks::rows(&scene)),
-        ("Clients", "what each wants and holds, and what is done to it and its ways to the nodes", clients::rows(&scene)),
+        (
+            "Clients",
+            "what each wants and holds, and what is done to it and its ways to the nodes",
+            clients::rows(&scene),
+        ),
         ("Nodes", "what is done to each", faults::node_rows(&scene)),
     ];
     html! {

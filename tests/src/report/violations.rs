@@ -34,7 +34,9 @@ const fn rule_text(rule: Rule) -> &'static str {
         Rule::MutualExclusion => "No two clients hold the same name at a time.",
         Rule::TokenOrder => "A later holder has a greater fencing token.",
         Rule::FencedUpdates => "A resource that checks fencing tokens loses no update.",
-        Rule::LostInTime => "A holder is told of its loss before the validity ends, unless it did not get the CPU.",
+        Rule::LostInTime => {
+            "A holder is told of its loss before the validity ends, unless it did not get the CPU."
+        }
         Rule::Liveness => "After the faults every client gets every lock.",
         Rule::NothingLeft => "Nothing stays on a node when all clients have ended.",
         Rule::WellFormed => "Nobody releases what it has not acquired.",

@@ -52,7 +52,8 @@ fn row(scene: &Scene<'_, '_>, client: usize) -> Row {
     let struck = |target| matches!(target, Target::Way { client: one, .. } if one == client);
     let ways = faults::place(scene, height + 1, struck);
     let own = scene.story.faults.iter().filter(|fault| fault.target == Target::Client(client));
-    let own: Vec<_> = own.map(|fault| Drawn { fault, y: 1, height: height - 2, is_labelled: false }).collect();
+    let own: Vec<_> =
+        own.map(|fault| Drawn { fault, y: 1, height: height - 2, is_labelled: false }).collect();
     let full = height + ways.height + 2;
     Row {
         class: "client",

@@ -28,7 +28,11 @@ pub(super) struct Placed<'a, 'b> {
 }
 
 /// Puts the faults that strike such targets into lanes below `top`.
-pub(super) fn place<'a, 'b>(scene: &Scene<'a, 'b>, top: usize, is_struck: impl Fn(Target) -> bool) -> Placed<'a, 'b> {
+pub(super) fn place<'a, 'b>(
+    scene: &Scene<'a, 'b>,
+    top: usize,
+    is_struck: impl Fn(Target) -> bool,
+) -> Placed<'a, 'b> {
     let mine: Vec<_> = scene.story.faults.iter().filter(|fault| is_struck(fault.target)).collect();
     let is_labelled = mine.len() <= LABELLED;
     let mut lanes = Lanes::default();
@@ -57,7 +61,7 @@ fn node_row(scene: &Scene<'_, '_>, node: usize) -> Row {
         class: "node",
         label: html! {
             span.name title=(scene.story.node(node)) { "node " (node) }
-            span.address { (scene.story.nodes[node]) }
+            span.address { (tail(&scene.story.nodes[node])) }
         },
         height,
         picture: html! {
@@ -73,6 +77,13 @@ fn node_row(scene: &Scene<'_, '_>, node: usize) -> Row {
             @for fault in &placed.drawn { (draw(scene, fault)) }
         },
     }
+}
+
+/// The end of an address, which tells the nodes apart where there is little room.
+fn tail(address: &str) -> String {
+    let all = address.chars().count();
+    let rest: String = address.chars().skip(all.saturating_sub(10)).collect();
+    if all > 10 { format!("…{rest}") } else { rest }
 }
 
 /// When a node is expected to grant nothing new, those that overlap as one.

@@ -30,7 +30,7 @@ fn row(scene: &Scene<'_, '_>, name: usize, line: usize) -> Row {
         label: html! {
             span.name title=(scene.story.names[name]) { (scene.story.names[name]) }
             @if line >= 12 {
-                span.lines { @for client in 0..clients { i { "client " (client) } } }
+                span.lines { @for client in 0..clients { i { span { "client " } (client) } } }
             }
         },
         height,

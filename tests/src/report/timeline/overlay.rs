@@ -38,7 +38,7 @@ pub(super) fn axis(story: &Story<'_>) -> Markup {
                     }
                 }
                 @if let Some(calm) = story.calm {
-                    text.calm-text x=(scale.percent(calm)) dx="3" y="14" { "calm" }
+                    text.calm-text x=(scale.percent(calm)) dx="30" y="14" { "calm" }
                 }
             }
         }

@@ -62,7 +62,10 @@ pub(super) fn describe(story: &Story<'_>, one: &Acquisition<'_>) -> String {
         Fate::Released(outcome) => line(format!("released: {outcome}")),
     }
     if one.refused > 0 {
-        line(format!("{} refused for the fencing token", crate::report::units::count(one.refused, "write", "writes")));
+        line(format!(
+            "{} refused for the fencing token",
+            crate::report::units::count(one.refused, "write", "writes")
+        ));
     }
     text
 }
