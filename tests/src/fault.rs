@@ -1,5 +1,15 @@
 //! What goes wrong in a run: kinds that a user names, and when each strikes what.
 
+mod play;
+mod possible;
+mod schedule;
+mod strike;
+
+pub use play::{Progress, play};
+pub use possible::{check, possible};
+pub use schedule::{Plan, left_out, schedule};
+pub use strike::{Crew, Figures, Stage, Strike};
+
 use std::fmt;
 use std::str::FromStr;
 
