@@ -1,8 +1,11 @@
 //! Nodes that can be hurt: native processes, containers, or servers that somebody else runs.
 
 mod error;
+mod process;
+mod text;
 
 pub use error::FleetError;
+pub use process::ProcessFleet;
 
 use std::fmt;
 use std::time::Duration;

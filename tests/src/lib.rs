@@ -19,4 +19,4 @@ pub mod support;
 pub mod traffic;
 pub mod worker;
 
-pub use clock_shim::clock_shim;
+pub use clock_shim::{built_clock_shim, clock_shim};

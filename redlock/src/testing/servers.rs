@@ -29,6 +29,7 @@ mod port;
 mod process;
 mod program;
 mod redis;
+mod replica;
 mod resp;
 mod sentinel;
 

@@ -99,6 +99,15 @@ impl ServerClock {
         })
     }
 
+    /// Shows what another one shows, at the same rate; what becomes of that one later has no effect here.
+    pub(super) fn copy(&self, other: &Self) -> io::Result<()> {
+        let shown = other.current().reading;
+        self.change(|reading| {
+            *reading = shown.at(reading.base);
+            Ok(())
+        })
+    }
+
     /// Changes the reading as it is now; unchanged after an error.
     fn change(&self, change: impl FnOnce(&mut Reading) -> io::Result<()>) -> io::Result<()> {
         let mut current = self.current();

@@ -82,3 +82,12 @@ impl<'a> IntoIterator for &'a RedisFleet {
         self.iter()
     }
 }
+
+impl IntoIterator for RedisFleet {
+    type Item = RedisServer;
+    type IntoIter = std::vec::IntoIter<RedisServer>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.servers.into_iter()
+    }
+}

@@ -27,6 +27,8 @@ pub struct RedisOptions {
     pub(super) sentinel: Option<String>,
     pub(super) clock_shim: Option<PathBuf>,
     pub(super) rights: Option<String>,
+    /// Of the user with these rights, instead of a random one.
+    pub(super) lock_password: Option<String>,
     args: Vec<String>,
 }
 
@@ -111,6 +113,7 @@ impl RedisOptions {
             sentinel: None,
             clock_shim: None,
             rights: lock_user::documented_rights(),
+            lock_password: None,
             args: Vec::new(),
         }
     }
@@ -125,7 +128,7 @@ impl RedisOptions {
 
     /// The server's arguments, with the ports that were chosen for it. The user's own come last and win.
     pub(super) fn command_line(&self, port: u16, tls_port: Option<u16>) -> Vec<String> {
-        let Self { host, persistent, tls, sentinel, args, port: _, clock_shim: _, rights: _ } = self;
+        let Self { host, persistent, tls, sentinel, args, .. } = self;
         let port = port.to_string();
         let fixed = ["--port", &port, "--bind", host, "--daemonize", "no", "--protected-mode", "no"];
         let kind: &[&str] = match (sentinel, persistent) {
@@ -159,7 +162,7 @@ impl RedisOptions {
 impl fmt::Debug for RedisOptions {
     /// Without the words of the command line: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, persistent, tls, clock_shim, rights, sentinel: _, args: _ } = self;
+        let Self { host, port, persistent, tls, clock_shim, rights, .. } = self;
         f.debug_struct("RedisOptions")
             .field("host", host)
             .field("port", port)

@@ -3,6 +3,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,13 +24,14 @@ const LOG_LINES: usize = 15;
 /// A Redis (or Valkey) server of one's own: killed, and its directory removed, when dropped.
 pub struct RedisServer {
     program: PathBuf,
-    options: RedisOptions,
-    port: u16,
+    pub(super) options: RedisOptions,
+    /// Changes when it takes the place of another one.
+    pub(super) port: AtomicU16,
     tls_port: Option<u16>,
     /// Of the user of [`url`](Self::url).
-    password: String,
+    pub(super) password: String,
     /// Its own, if it has one.
-    clock: Option<ServerClock>,
+    pub(super) clock: Option<ServerClock>,
     // Before the directory: the process ends before its files are removed.
     process: Mutex<Option<ServerProcess>>,
     directory: TempDir,
@@ -76,9 +78,12 @@ impl RedisServer {
         let clock = options.clock_shim.is_some().then(|| ServerClock::create(directory.path().join("clock")));
         let server = Self {
             program: program.to_owned(),
-            port: options.port.map_or_else(free_port, Ok)?,
+            port: AtomicU16::new(options.port.map_or_else(free_port, Ok)?),
             tls_port: options.tls.is_some().then(free_port).transpose()?,
-            password: lock_user::new_password().map_err(|error| failed("draw a password", error))?,
+            password: match &options.lock_password {
+                Some(password) => password.clone(),
+                None => lock_user::new_password().map_err(|error| failed("draw a password", error))?,
+            },
             options: options.clone(),
             clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
             process: Mutex::new(None),
@@ -90,12 +95,12 @@ impl RedisServer {
 
     /// The port; it stays the same over restarts.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.load(Ordering::SeqCst)
     }
 
     /// `127.0.0.1:PORT`
     pub fn address(&self) -> String {
-        format!("{}:{}", self.options.host, self.port)
+        format!("{}:{}", self.options.host, self.port())
     }
 
     /// `redis://locker:PASSWORD@127.0.0.1:PORT`: an ACL user with the rights that the library needs
@@ -290,7 +295,7 @@ impl RedisServer {
         let mut command = Command::new(&self.program);
         command
             .arg(&configuration)
-            .args(self.options.command_line(self.port, self.tls_port))
+            .args(self.options.command_line(self.port(), self.tls_port))
             .current_dir(self.directory())
             .stdout(log)
             .stderr(errors);
@@ -377,7 +382,7 @@ impl RedisServer {
         format!("redis on {}", self.address())
     }
 
-    fn failed(&self, action: &str, source: io::Error) -> ServerError {
+    pub(super) fn failed(&self, action: &str, source: io::Error) -> ServerError {
         ServerError::Io { server: self.name(), action: action.to_owned(), source }
     }
 

@@ -1,0 +1,89 @@
+//! What every kind of fleet reads and writes as text.
+
+use super::{Fleet, FleetError};
+
+/// What the library's own keys begin with, and those among them that are locks.
+const LEAD: &str = "#redlock:";
+const ESCAPED: &str = "#redlock:esc:";
+
+/// The ACL user as whom clients lock.
+pub(super) const USER: &str = "locker";
+
+/// The configuration of clients that reach the nodes by these URLs. [`Fleet::config`] says how it ends.
+pub(super) fn config(urls: &[String], prefix: &str) -> String {
+    // JSON quotes as TOML does.
+    let urls = serde_json::Value::from(urls);
+    let prefix = serde_json::Value::from(prefix);
+    format!("[lock]\ndefault = \"redlock\"\n\n[lock.redlock]\nnodes = {urls}\nprefix = {prefix}\n")
+}
+
+/// Whether this is the key of a lock under this prefix.
+pub(super) fn is_lock_key(key: &str, prefix: &str) -> bool {
+    let plain = match key.strip_prefix(ESCAPED) {
+        None if key.starts_with(LEAD) => return false,
+        None => key,
+        Some(plain) => plain,
+    };
+    prefix.is_empty() || plain.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
+}
+
+/// The program and its version, in words of INFO.
+pub(super) fn program(info: &str) -> String {
+    match (field(info, "valkey_version"), field(info, "redis_version")) {
+        (Some(version), _) => format!("valkey {version}"),
+        (None, Some(version)) => format!("redis {version}"),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+/// What INFO says under this name.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
+}
+
+/// A node by its number, from 0.
+pub(super) fn pick<'a, T>(fleet: &dyn Fleet, nodes: &'a [T], node: usize) -> Result<&'a T, FleetError> {
+    nodes.get(node).ok_or_else(|| FleetError::Failed {
+        node: format!("node {node}"),
+        detail: format!("there is none; this fleet of kind `{}` has {}, from 0", fleet.kind(), nodes.len()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_keys_are_those_under_the_prefix_without_the_library_s_own() {
+        for (key, prefix, expected) in [
+            ("redlock:a", "redlock", true),
+            ("redlock2:a", "redlock", false),
+            ("a", "redlock", false),
+            ("a", "", true),
+            ("#redlock:marker", "", false),
+            ("#redlock:aux:{redlock:a}", "redlock", false),
+            ("#redlock:esc:#redlock:marker", "#redlock", true),
+            ("#redlock:esc:#redlock:marker", "", true),
+        ] {
+            assert_eq!(is_lock_key(key, prefix), expected, "{key} under {prefix:?}");
+        }
+    }
+
+    #[test]
+    fn more_keys_can_be_written_behind_the_configuration() {
+        let urls = [1, 2, 3].map(|port| format!("redis://locker:secret@127.0.0.1:{port}"));
+        let text = config(&urls, "with \"quotes\"") + "expiration = \"2s\"\n";
+        let table: toml::Table = text.parse().unwrap();
+        let redlock = table["lock"]["redlock"].as_table().unwrap();
+        assert_eq!(redlock["nodes"].as_array().unwrap().len(), 3);
+        assert_eq!(redlock["prefix"].as_str(), Some("with \"quotes\""));
+        assert_eq!(redlock["expiration"].as_str(), Some("2s"));
+    }
+
+    #[test]
+    fn a_valkey_is_not_taken_for_the_redis_that_it_claims_to_be() {
+        assert_eq!(program("redis_version:7.2.4\r\nvalkey_version:8.0.1\r\n"), "valkey 8.0.1");
+        assert_eq!(program("# Server\r\nredis_version:7.0.15\r\n"), "redis 7.0.15");
+        assert_eq!(program(""), "unknown");
+    }
+}
