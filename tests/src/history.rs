@@ -5,8 +5,10 @@
 
 mod event;
 mod format;
+mod journal;
 
 pub use event::{ClientEvent, Event, FaultId, HoldId, RunEvent, Target, Write};
+pub use journal::{HistoryFile, Journal, Recorder, Sink};
 
 /// The history of one run, with what it takes to repeat it.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,16 +1,19 @@
-//! Clients that lock without a pause, each with a `Locks` of its own, until they are told to stop.
+//! Clients that lock without a pause, each with a `Locks` of its own, until they are told to stop. They are threads of this
+//! process; those of [`worker`](crate::worker) are processes.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::oracle::Oracle;
+use crate::history::{ClientEvent, History, HoldId, Journal, Recorder, Run, RunEvent};
+use crate::oracle::{Verdict, judge};
 use crate::support::LIMIT;
 use futures::executor::block_on;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use redlock::Locks;
+use redlock::{Lock, LockGuard, Locks};
 
 /// What a client does with its lock.
 #[derive(Clone, Copy)]
@@ -34,56 +37,62 @@ const CLIENTS: [(&str, Habit); 6] = [
 
 /// Clients at work.
 pub struct Traffic {
-    /// What they have held.
-    pub oracle: Arc<Oracle>,
+    seed: u64,
+    recorder: Arc<Recorder>,
     stop: Arc<AtomicBool>,
-    clients: Vec<(Locks, JoinHandle<()>)>,
+    clients: Vec<JoinHandle<Client>>,
 }
 
 impl Traffic {
     /// Starts them: each with what `connect` returns, and with a habit of its own.
     pub fn start(seed: u64, connect: impl Fn() -> Locks) -> Self {
-        let (oracle, stop) = (Arc::new(Oracle::default()), Arc::new(AtomicBool::new(false)));
-        let clients = CLIENTS.iter().zip(0..).map(|(&(name, habit), index)| {
-            let locks = connect();
+        let (recorder, stop) = (Arc::new(Recorder::default()), Arc::new(AtomicBool::new(false)));
+        let clients = CLIENTS.iter().enumerate().map(|(index, &(name, habit))| {
             let client = Client {
-                locks: locks.clone(),
+                locks: connect(),
                 name,
                 habit,
-                oracle: Arc::clone(&oracle),
+                journal: Journal::new(index, Arc::<Recorder>::clone(&recorder)),
+                next: 0,
                 stop: Arc::clone(&stop),
-                random: StdRng::seed_from_u64(seed * 100 + index),
+                random: StdRng::seed_from_u64(seed * 100 + index as u64),
             };
-            (locks, thread::spawn(move || client.work()))
+            thread::spawn(move || client.work().unwrap())
         });
         let clients = clients.collect();
-        Self { oracle, stop, clients }
+        Self { seed, recorder, stop, clients }
     }
 
-    /// Ends it; then everybody acquires every name once.
+    /// What has come of it up to now.
+    pub fn verdict(&self) -> Verdict {
+        let run = Run {
+            command: "traffic of threads".to_owned(),
+            seed: self.seed,
+            fleet: "process".to_owned(),
+            server: String::new(),
+            nodes: Vec::new(),
+            clients: CLIENTS.len(),
+            faults: Vec::new(),
+            ttl_millis: 0,
+            max_ttl_millis: 0,
+            without: Vec::new(),
+        };
+        judge(&History::new(run, self.recorder.events()))
+    }
+
+    /// Ends it; then everybody acquires every name once. What has come of it all.
     ///
     /// # Panics
-    /// If that does not work any more, or a client has panicked.
-    pub fn end(self) {
+    /// If a client has panicked.
+    pub fn end(mut self) -> Verdict {
         self.stop.store(true, Ordering::SeqCst);
-        let clients: Vec<Locks> = self
-            .clients
-            .into_iter()
-            .map(|(locks, client)| {
-                client.join().unwrap();
-                locks
-            })
-            .collect();
-        for (locks, (name, _)) in
-            clients.iter().flat_map(|locks| CLIENTS.iter().map(move |client| (locks, client)))
-        {
-            let guard = block_on(locks.lock(name).wait_at_most(LIMIT).acquire()).unwrap();
-            if let Some(entry) = self.oracle.begins(&guard) {
-                self.oracle.goes_on(entry, &guard);
-            }
-            // What cannot be confirmed is seen to in the background.
-            let _ = block_on(guard.release());
+        let clients = self.clients.drain(..).map(|client| client.join().unwrap());
+        let clients: Vec<Client> = clients.collect();
+        self.recorder.run(RunEvent::Calm);
+        for mut client in clients {
+            client.end().unwrap();
         }
+        self.verdict()
     }
 }
 
@@ -91,41 +100,74 @@ struct Client {
     locks: Locks,
     name: &'static str,
     habit: Habit,
-    oracle: Arc<Oracle>,
+    journal: Journal,
+    next: HoldId,
     stop: Arc<AtomicBool>,
     random: StdRng,
 }
 
 impl Client {
-    fn work(mut self) {
+    fn work(mut self) -> io::Result<Self> {
+        self.journal.note(ClientEvent::Started { pid: std::process::id() })?;
         while !self.must_stop() {
-            self.hold_once();
+            self.hold_once()?;
         }
+        Ok(self)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        for (name, _) in CLIENTS {
+            let lock = self.locks.lock(name).wait_at_most(LIMIT);
+            if let Some((hold, guard)) = self.acquire(name, &lock)? {
+                self.release(hold, guard)?;
+            }
+        }
+        self.journal.note(ClientEvent::Ended)
     }
 
     fn must_stop(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
 
-    fn hold_once(&mut self) {
+    fn hold_once(&mut self) -> io::Result<()> {
         let lock = self.locks.lock(self.name).wait_at_most(Duration::from_millis(500));
         let lock = match self.habit {
             Habit::Unrenewed => lock.renew_at_most(Duration::from_nanos(1)),
             Habit::Brief | Habit::Long => lock,
         };
-        let Ok(guard) = block_on(lock.acquire()) else { return };
-        let Some(entry) = self.oracle.begins(&guard) else { return };
+        let Some((hold, guard)) = self.acquire(self.name, &lock)? else { return Ok(()) };
         let looks = match self.habit {
             Habit::Brief => self.random.random_range(1..10),
             Habit::Unrenewed | Habit::Long => usize::MAX,
         };
         for _ in 0..looks {
-            if !self.oracle.goes_on(entry, &guard) || self.must_stop() {
+            if !self.journal.holds(hold, &guard)? || self.must_stop() {
                 break;
             }
             thread::sleep(Duration::from_millis(2));
         }
-        self.oracle.goes_on(entry, &guard);
-        let _ = block_on(guard.release());
+        self.release(hold, guard)
+    }
+
+    fn acquire(&mut self, name: &str, lock: &Lock) -> io::Result<Option<(HoldId, LockGuard)>> {
+        let hold = self.next;
+        self.next += 1;
+        self.journal.note(ClientEvent::Wants { hold, name: name.to_owned() })?;
+        match block_on(lock.acquire()) {
+            Ok(guard) => Ok(self.journal.acquired(hold, &guard)?.then_some((hold, guard))),
+            Err(error) => {
+                self.journal.note(ClientEvent::GaveUp { hold, why: error.to_string() })?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn release(&self, hold: HoldId, guard: LockGuard) -> io::Result<()> {
+        self.journal.holds(hold, &guard)?;
+        self.journal.note(ClientEvent::Releases { hold })?;
+        // What cannot be confirmed is seen to in the background.
+        let outcome =
+            block_on(guard.release()).map_or_else(|error| error.to_string(), |()| "released".to_owned());
+        self.journal.note(ClientEvent::Released { hold, outcome })
     }
 }

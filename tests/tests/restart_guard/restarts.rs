@@ -9,6 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{LocksBuilder, Protections};
 
+use redlock_tests::oracle::{Rule, Violation};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::traffic::Traffic;
 
@@ -31,7 +32,7 @@ fn restarts() -> usize {
 struct Outcome {
     restarts: usize,
     holds: usize,
-    violations: Vec<String>,
+    violations: Vec<Violation>,
 }
 
 /// Restarts so many servers of one fleet, one after the other, sometimes two together, sometimes three in a row.
@@ -59,12 +60,11 @@ fn storm_over(
     while outcome.restarts < restarts && outcome.violations.is_empty() {
         outcome.restarts += strike(fleet, &mut random);
         thread::sleep(Duration::from_millis(random.random_range(0..600)));
-        outcome.violations = traffic.oracle.violations();
+        outcome.violations = traffic.verdict().violations;
     }
-    let oracle = std::sync::Arc::clone(&traffic.oracle);
-    traffic.end();
-    outcome.violations = oracle.violations();
-    outcome.holds = oracle.holds();
+    let verdict = traffic.end();
+    outcome.violations = verdict.violations;
+    outcome.holds = verdict.figures.acquired;
     outcome
 }
 
@@ -157,7 +157,10 @@ fn nodes_that_write_through_to_disk_may_be_trusted_over_restarts() {
 fn shows_two_holders(change: &dyn Fn(LocksBuilder) -> LocksBuilder) {
     let outcome = storm(7, restarts(), TTL_OF_MUTANTS, change);
     println!("{} restarts, {} holds: {:?}", outcome.restarts, outcome.holds, outcome.violations.first());
-    assert!(outcome.violations.iter().any(|violation| violation.contains("two holders")), "{outcome:?}");
+    assert!(
+        outcome.violations.iter().any(|violation| violation.rule == Rule::MutualExclusion),
+        "{outcome:?}"
+    );
 }
 
 #[test]

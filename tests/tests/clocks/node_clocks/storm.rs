@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use redlock::Protections;
 use redlock::testing::servers::{ClockStep, RedisServer};
+use redlock_tests::oracle::{Rule, Verdict};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::traffic::Traffic;
 
@@ -22,9 +23,8 @@ fn strikes() -> usize {
     env::var("REDLOCK_STRIKES").map_or(40, |count| count.parse().unwrap())
 }
 
-/// Strikes until so many have been dealt, or there is a violation; returns what the oracle says then, and how many holds there
-/// were.
-fn storm(seed: u64, ttl: Duration, protections: Protections) -> (Vec<String>, usize) {
+/// Strikes until so many have been dealt, or there is a violation; returns what the oracle says then.
+fn storm(seed: u64, ttl: Duration, protections: Protections) -> Verdict {
     let fleet = start(5);
     let builder = || builder_of(fleet.urls(), ttl).protections(protections);
     let _admitted = block_on(builder().init()).unwrap();
@@ -33,14 +33,12 @@ fn storm(seed: u64, ttl: Duration, protections: Protections) -> (Vec<String>, us
     for _ in 0..strikes() {
         strike(fleet.server(random.random_range(0..5)), &mut random);
         thread::sleep(Duration::from_millis(random.random_range(0..600)));
-        if !traffic.oracle.violations().is_empty() {
+        if !traffic.verdict().is_good() {
             break;
         }
     }
     fleet.iter().for_each(|server| server.slew_clock(0).unwrap());
-    let oracle = std::sync::Arc::clone(&traffic.oracle);
-    traffic.end();
-    (oracle.violations(), oracle.holds())
+    traffic.end()
 }
 
 fn strike(server: &RedisServer, random: &mut StdRng) {
@@ -61,10 +59,10 @@ fn clocks_that_go_wrong_under_traffic_never_make_two_holders_and_tokens_rise() {
     thread::scope(|scope| {
         for seed in 0..3 {
             scope.spawn(move || {
-                let (violations, holds) = storm(seed, Duration::from_millis(400), Protections::default());
-                println!("{holds} holds");
-                assert!(violations.is_empty(), "{violations:?}");
-                assert!(holds > strikes(), "the clients were at work: {holds}");
+                let verdict = storm(seed, Duration::from_millis(400), Protections::default());
+                println!("{} holds", verdict.figures.acquired);
+                assert!(verdict.is_good(), "{verdict:?}");
+                assert!(verdict.figures.acquired > strikes(), "the clients were at work: {verdict:?}");
             });
         }
     });
@@ -73,6 +71,7 @@ fn clocks_that_go_wrong_under_traffic_never_make_two_holders_and_tokens_rise() {
 #[test]
 fn without_the_watch_over_clocks_they_make_two_holders() {
     // Several clocks go wrong within one hold.
-    let (violations, _) = storm(5, Duration::from_secs(3), Protections::without("clock_guard").unwrap());
-    assert!(violations.iter().any(|violation| violation.contains("two holders")), "{violations:?}");
+    let verdict = storm(5, Duration::from_secs(3), Protections::without("clock_guard").unwrap());
+    let mut rules = verdict.violations.iter().map(|violation| violation.rule);
+    assert!(rules.any(|rule| rule == Rule::MutualExclusion), "{verdict:?}");
 }
