@@ -5,18 +5,46 @@
 
 mod amnesia;
 mod clock_jump;
+mod clocks_jump;
+mod delayed_request;
 mod deleted;
 mod deleted_in_between;
+mod dropped_acquire;
+mod earlier_round;
 mod error;
+mod even_split;
+mod evicting;
+mod failed_extension;
+mod fast_nodes;
 mod flush;
+mod forgotten_counter;
+mod forgotten_floor;
+mod late;
+mod late_extension;
+mod late_release;
+mod late_replies;
+mod lost_reply;
+mod majority_down;
+mod minority_token;
+mod one_server;
 mod operator;
+mod overtaken;
+mod power_loss;
+mod promotion;
 mod restarts;
 mod scene;
+mod shortened;
+mod silent_node;
+mod told_late;
+mod twice;
 mod two;
+mod wrong_hint;
 
 pub use error::SceneError;
 pub use scene::Scene;
 
+use std::path::Path;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use redlock::Protections;
@@ -75,10 +103,36 @@ pub struct Outcome {
 pub const SCENARIOS: &[Scenario] = &[
     amnesia::SCENARIO,
     flush::SCENARIO,
+    power_loss::SCENARIO,
+    promotion::SCENARIO,
     restarts::SCENARIO,
     clock_jump::SCENARIO,
+    clocks_jump::SCENARIO,
+    fast_nodes::SCENARIO,
+    late_replies::SCENARIO,
+    late_extension::SCENARIO,
+    delayed_request::SCENARIO,
+    late_release::SCENARIO,
+    earlier_round::SCENARIO,
+    lost_reply::SCENARIO,
+    overtaken::SCENARIO,
+    dropped_acquire::SCENARIO,
     deleted::SCENARIO,
     deleted_in_between::SCENARIO,
+    minority_token::SCENARIO,
+    forgotten_counter::SCENARIO,
+    forgotten_floor::SCENARIO,
+    wrong_hint::SCENARIO,
+    twice::SCENARIO,
+    shortened::SCENARIO,
+    told_late::SCENARIO,
+    silent_node::SLOW,
+    silent_node::BLACK_HOLE,
+    even_split::SCENARIO,
+    majority_down::SCENARIO,
+    failed_extension::SCENARIO,
+    evicting::SCENARIO,
+    one_server::SCENARIO,
 ];
 
 /// The scenario with this name.
@@ -103,12 +157,13 @@ impl Finding {
 }
 
 impl Scenario {
-    /// Plays it on servers of this machine.
+    /// Plays it on servers of this machine. `program` is the `chaos` command, whose workers are clients in processes of
+    /// their own.
     ///
     /// # Errors
     /// [`SceneError`] if it cannot be played to its end.
-    pub fn play(&self, protections: Protections) -> Result<Outcome, SceneError> {
-        self.play_on(|nodes| Ok(Box::new(ProcessFleet::start(nodes)?)), protections)
+    pub fn play(&self, program: &Path, protections: Protections) -> Result<Outcome, SceneError> {
+        self.play_on(|nodes| Ok(Box::new(ProcessFleet::start(nodes)?)), program, protections)
     }
 
     /// Plays it on a fleet that is started for it; one that starts its own servers does so nevertheless.
@@ -118,13 +173,31 @@ impl Scenario {
     pub fn play_on(
         &self,
         fleet: impl FnOnce(usize) -> Result<Box<dyn Fleet>, SceneError>,
+        program: &Path,
         protections: Protections,
     ) -> Result<Outcome, SceneError> {
         let started = Instant::now();
         let finding = match self.play {
-            Play::OnFleet(play) => play(&Scene::start(fleet(self.nodes)?, self, protections)?)?,
+            Play::OnFleet(play) => play(&Scene::start(fleet(self.nodes)?, self, protections, program)?)?,
             Play::OnItsOwn(play) => play(protections)?,
         };
         Ok(Outcome { finding, took: started.elapsed() })
+    }
+}
+
+/// What a client on a thread of its own came to.
+fn joined<T>(client: JoinHandle<T>) -> Result<T, SceneError> {
+    client.join().map_err(|_| SceneError::Unexpected("a client has panicked".to_owned()))
+}
+
+/// What a client on a thread of its own comes to; `None` if it does not come to an end.
+fn by_itself<T: Send + 'static>(
+    scene: &Scene,
+    client: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, SceneError> {
+    let client = thread::spawn(client);
+    match scene.eventually("a client comes to an end", || Ok(client.is_finished())) {
+        Err(SceneError::NotWithin { .. }) => Ok(None),
+        result => result.and_then(|()| joined(client).map(Some)),
     }
 }

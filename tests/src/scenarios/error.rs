@@ -4,6 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use redlock::config::ConfigError;
+use redlock::node::NodeError;
+use redlock::testing::servers::ServerError;
 use redlock::{AcquireError, BuildError, ReleaseError};
 
 use crate::fleet::{ActionKind, FleetError};
@@ -52,9 +54,21 @@ pub enum SceneError {
         /// Why.
         source: io::Error,
     },
+    /// A client's threads could not be started.
+    #[error("a client cannot start its threads: {0}")]
+    Threads(#[source] io::Error),
+    /// A server of a scenario's own failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A node did not answer as it has to.
+    #[error("a node did not answer as it has to: {0}")]
+    Node(#[from] NodeError),
     /// A client's process did not do its part.
-    #[error("a client's process failed: {0}")]
-    Process(String),
+    #[error("a client's process, or the resource that it shares, failed: {0}")]
+    Process(#[source] io::Error),
+    /// Something that a scenario takes for granted is otherwise.
+    #[error("unexpected: {0}")]
+    Unexpected(String),
     /// What had to happen first did not happen.
     #[error("not within {limit:?}: {what}; is the machine overloaded?")]
     NotWithin {

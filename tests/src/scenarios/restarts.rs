@@ -35,6 +35,8 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
         })?;
     }
     let until = guard.valid_until();
-    scene.eventually("the lock is renewed, or lost", || Ok(guard.valid_until() > until || !guard.is_valid()))?;
+    scene.eventually("the lock is renewed, or lost", || {
+        Ok(guard.valid_until() > until || !guard.is_valid())
+    })?;
     Ok(Finding::bad_if(!guard.is_valid(), "a lock that was renewed all the time is lost"))
 }

@@ -1,11 +1,15 @@
 //! The stage of a scenario: nodes, the ways of three clients to them, and what the clients and an operator can do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use redlock::config::Config;
+use redlock::node::Node;
+use redlock::testing::faulty::FaultyNode;
+use redlock::testing::real_env;
 use redlock::{LockGuard, Locks, LocksBuilder, Protections};
 
 use super::{Finding, Scenario, SceneError, operator};
@@ -22,7 +26,9 @@ pub(super) const COUNTER: &str = "#redlock:aux:{redlock:a}";
 /// How many clients there are.
 const CLIENTS: usize = 3;
 /// How long a client waits for a node: long, since machines that run many scenarios at once are slow.
-const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+/// Counters follow clocks, in microseconds.
+pub(super) const HOUR_OF_TOKENS: u64 = 3_600_000_000;
 const POLL: Duration = Duration::from_millis(2);
 
 /// Nodes in good order, ways to them, and the safeguards that the clients have.
@@ -33,10 +39,12 @@ pub struct Scene {
     fleet: Box<dyn Fleet>,
     protections: Protections,
     ttl: Duration,
+    program: PathBuf,
 }
 
 impl Scene {
-    /// Lays the ways to these nodes, and initialises them.
+    /// Lays the ways to these nodes, and initialises them. `program` is the `chaos` command, whose workers are clients in
+    /// processes of their own.
     ///
     /// # Errors
     /// If the fleet cannot do what the scenario needs, or does not answer.
@@ -44,13 +52,14 @@ impl Scene {
         fleet: Box<dyn Fleet>,
         scenario: &Scenario,
         protections: Protections,
+        program: &Path,
     ) -> Result<Self, SceneError> {
         let actions = fleet.actions();
         if let Some(&action) = scenario.needs.iter().find(|action| !actions.contains(action)) {
             return Err(SceneError::Unsupported { scenario: scenario.name, action, fleet: fleet.kind() });
         }
         let network = Network::start(&fleet.addresses(), CLIENTS).map_err(SceneError::Network)?;
-        let scene = Self { network, fleet, protections, ttl: scenario.ttl };
+        let scene = Self { network, fleet, protections, ttl: scenario.ttl, program: program.to_owned() };
         drop(block_on(scene.builder(0)?.protections(Protections::default()).init())?);
         Ok(scene)
     }
@@ -70,17 +79,26 @@ impl Scene {
         self.network.nodes()
     }
 
+    /// The `chaos` command, whose workers are clients in processes of their own.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A client's configuration (TOML), over the client's ways.
+    pub fn config(&self, client: usize) -> String {
+        let (ttl, patience) = (self.ttl.as_millis(), PATIENCE.min(self.ttl).as_millis());
+        format!(
+            "{}\nexpiration = \"{ttl}ms\"\nmaxExpiration = \"{ttl}ms\"\nnodeTimeout = \"{patience}ms\"\n",
+            self.fleet.config(&self.network.reached_at(client)),
+        )
+    }
+
     /// A client's locks to be, from the fleet's own configuration, over the client's ways.
     ///
     /// # Errors
     /// If the configuration does not load.
     pub fn builder(&self, client: usize) -> Result<LocksBuilder, SceneError> {
-        let (ttl, patience) = (self.ttl.as_millis(), PATIENCE.min(self.ttl).as_millis());
-        let text = format!(
-            "{}\nexpiration = \"{ttl}ms\"\nmaxExpiration = \"{ttl}ms\"\nnodeTimeout = \"{patience}ms\"\n",
-            self.fleet.config(&self.network.reached_at(client)),
-        );
-        let config = Config::from_toml_str(&text, Path::new("scenario.toml"))?;
+        let config = Config::from_toml_str(&self.config(client), Path::new("scenario.toml"))?;
         Ok(config.into_builder()?.protections(self.protections))
     }
 
@@ -92,6 +110,21 @@ impl Scene {
         Ok(block_on(self.builder(client)?.build())?)
     }
 
+    /// A client's locks over links that can do what no TCP connection does: let a request overtake another, or arrive twice.
+    ///
+    /// # Errors
+    /// If too few nodes answer.
+    pub fn locks_over_links(&self, client: usize) -> Result<(Locks, Vec<Arc<FaultyNode>>), SceneError> {
+        let env = real_env().map_err(SceneError::Threads)?;
+        let nodes = self.locks(client)?.nodes().to_vec();
+        let links: Vec<_> = nodes.into_iter().map(|node| FaultyNode::new(node, Arc::clone(&env))).collect();
+        let builder = Locks::builder().protections(self.protections).ttl(self.ttl).max_ttl(self.ttl);
+        let builder = links.iter().fold(builder.node_timeout(PATIENCE), |builder, link| {
+            builder.node(Arc::clone(link) as Arc<dyn Node>)
+        });
+        Ok((block_on(builder.build())?, links))
+    }
+
     /// The way of a client to a node.
     pub fn way(&self, client: usize, node: usize) -> &Way {
         self.network.way(client, node)
@@ -100,6 +133,11 @@ impl Scene {
     /// The ways of a client to all nodes.
     pub fn ways(&self, client: usize) -> impl Iterator<Item = &Way> {
         (0..self.nodes()).map(move |node| self.way(client, node))
+    }
+
+    /// From now on a client's way to a node leads to another one.
+    pub fn lead(&self, client: usize, node: usize, to: usize) {
+        self.way(client, node).lead_to(&self.fleet.addresses()[to]);
     }
 
     /// Cuts all ways of a client in this direction.
@@ -113,7 +151,9 @@ impl Scene {
     /// If it does not arrive.
     pub fn mend(&self, client: usize) -> Result<(), SceneError> {
         self.ways(client).for_each(Way::mend);
-        self.eventually("what was held up has arrived", || Ok(self.ways(client).all(|way| way.waiting() == 0)))
+        self.eventually("what was held up has arrived", || {
+            Ok(self.ways(client).all(|way| way.waiting() == 0))
+        })
     }
 
     /// Does something to a node.
@@ -191,6 +231,27 @@ impl Scene {
         self.info(node, "commandstats", "cmdstat_evalsha:calls=")
     }
 
+    /// Has a node's fencing counter stand an hour ahead of its time; what it forgets then does not come back by the time that
+    /// passes.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn count_ahead(&self, node: usize) -> Result<(), SceneError> {
+        let ahead = self.time(node)? + HOUR_OF_TOKENS;
+        self.command(node, &["SET", COUNTER, &ahead.to_string(), "PX", "600000"]).map(drop)
+    }
+
+    /// The token of one acquisition.
+    ///
+    /// # Errors
+    /// If it cannot be acquired and released.
+    pub fn token(&self, locks: &Locks) -> Result<u64, SceneError> {
+        let guard = self.hold(locks)?;
+        let token = token_of(&guard)?;
+        block_on(guard.release())?;
+        Ok(token)
+    }
+
     /// Acquires the lock; nobody renews it.
     ///
     /// # Errors
@@ -246,4 +307,10 @@ impl Scene {
             ))),
         }
     }
+}
+
+/// The fencing token of a lock.
+pub(super) fn token_of(guard: &LockGuard) -> Result<u64, SceneError> {
+    let token = guard.fencing_token().map(redlock::FencingToken::get);
+    token.ok_or_else(|| SceneError::Unexpected("a lock came without a fencing token".to_owned()))
 }
