@@ -22,11 +22,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: Play::OnFleet(play),
 };
 
+/// How long the release of the first round is under way.
+const LATE: Duration = Duration::from_millis(1_500);
+
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let (locks, links) = scene.locks_over_links(0)?;
     let other = scene.locks(1)?;
     links[0].next(Op::Acquire, Fault::drop_reply());
-    links[0].next(Op::Release, Fault::delay(Duration::from_millis(1_500), Duration::ZERO));
+    links[0].next(Op::Release, Fault::delay(LATE, Duration::ZERO));
     let lock = locks.lock(NAME).wait_at_most(LIMIT);
     let asked = Instant::now();
     let acquiring = thread::spawn(move || block_on(lock.acquire()));
@@ -34,8 +37,12 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     // What follows takes another connection.
     links[0].break_connection();
     let guard = joined(acquiring)??;
-    scene.eventually("the release of the first round has arrived", || {
-        Ok(links[0].log().iter().any(|event| event.op == Op::Release))
+    // It was sent once more when the connection broke, which is answered at once.
+    scene.eventually("the slow release of the first round has arrived", || {
+        let log = links[0].log();
+        let begun = log.iter().find(|event| event.op == Op::Acquire).map(|event| event.at);
+        let is_slow = |at: redlock::Instant| begun.is_some_and(|begun| at.saturating_since(begun) >= LATE);
+        Ok(log.iter().any(|event| event.op == Op::Release && is_slow(event.at)))
     })?;
     let rival = scene.take(&other);
     Ok(rival.map_or(Finding::Good, |rival| both_hold(&guard, &rival)))

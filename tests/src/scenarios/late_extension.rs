@@ -27,6 +27,8 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     // Neither a renewal of its own nor the alarm of its end comes in time.
     env.be_late(true);
     let guard = scene.acquire(&locks)?;
+    // A connection that says nothing for a second is given up.
+    scene.eventually("it is time to extend", || Ok(guard.remaining() < scene.ttl() / 2))?;
     scene.cut(0, Direction::Replies);
     let end = guard.valid_until();
     let revived = thread::scope(|scope| {

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     nodes: 3,
     ttl: Duration::from_secs(4),
     needs: &[],
-    kills: &["release_unknown"],
+    kills: &[],
     play: Play::OnFleet(play),
 };
 

@@ -64,7 +64,7 @@ scenarios! {
     delayed_request = "delayed-request" [without_stale_deadline = "stale_deadline"];
     late_release = "late-release" [without_release_owner_check = "release_owner_check"];
     earlier_round = "earlier-round" [without_fresh_owner = "fresh_owner"];
-    lost_reply = "lost-reply" [without_release_unknown = "release_unknown"];
+    lost_reply = "lost-reply";
     overtaken = "overtaken" [without_release_unknown = "release_unknown"];
     dropped_acquire = "dropped-acquire" [without_adopt_stragglers = "adopt_stragglers"];
     deleted_and_taken = "deleted-and-taken" [without_extend_owner_check = "extend_owner_check", without_lost_on_majority = "lost_on_majority"];
