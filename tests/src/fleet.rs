@@ -1,11 +1,19 @@
 //! Nodes that can be hurt: native processes, containers, or servers that somebody else runs.
 
+mod client;
+mod docker;
 mod error;
+mod open;
 mod process;
 mod text;
+mod urls;
 
+pub use client::ask;
+pub use docker::DockerFleet;
 pub use error::FleetError;
+pub use open::open;
 pub use process::ProcessFleet;
+pub use urls::UrlFleet;
 
 use std::fmt;
 use std::time::Duration;

@@ -92,11 +92,7 @@ impl Fleet for ProcessFleet {
     }
 
     fn config(&self, reached_at: &[String]) -> String {
-        let url = |(node, address): (&ProcessNode, &String)| {
-            let own = node.server().url();
-            let login = own.rsplit_once('@').map_or("redis://", |(login, _)| login);
-            format!("{login}@{address}")
-        };
+        let url = |(node, address): (&ProcessNode, &String)| text::redirected(&node.server().url(), address);
         let urls: Vec<_> = self.nodes.iter().zip(reached_at).map(url).collect();
         text::config(&urls, &self.prefix)
     }
@@ -208,7 +204,8 @@ fn options(prefix: &str) -> RedisOptions {
 fn actions(info: &str, shim: Option<&Path>) -> Vec<ActionKind> {
     use ActionKind::*;
     let mut actions = vec![Kill, Start, StartEmpty, LosePower, Pause, Resume, Flush];
-    let major = text::field(info, "redis_version").and_then(|version| version.split('.').next()?.parse().ok());
+    let major =
+        text::field(info, "redis_version").and_then(|version| version.split('.').next()?.parse().ok());
     // An earlier one cannot change its port.
     if major.is_some_and(|major: u32| major >= 7) {
         actions.push(Promote);

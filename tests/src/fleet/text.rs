@@ -6,15 +6,20 @@ use super::{Fleet, FleetError};
 const LEAD: &str = "#redlock:";
 const ESCAPED: &str = "#redlock:esc:";
 
-/// The ACL user as whom clients lock.
-pub(super) const USER: &str = "locker";
-
 /// The configuration of clients that reach the nodes by these URLs. [`Fleet::config`] says how it ends.
 pub(super) fn config(urls: &[String], prefix: &str) -> String {
     // JSON quotes as TOML does.
     let urls = serde_json::Value::from(urls);
     let prefix = serde_json::Value::from(prefix);
     format!("[lock]\ndefault = \"redlock\"\n\n[lock.redlock]\nnodes = {urls}\nprefix = {prefix}\n")
+}
+
+/// The node at this URL, reached at another address.
+pub(super) fn redirected(url: &str, reached_at: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let login = authority.rsplit_once('@').map_or(String::new(), |(login, _)| format!("{login}@"));
+    format!("{scheme}://{login}{reached_at}{path}")
 }
 
 /// Whether this is the key of a lock under this prefix.
@@ -78,6 +83,18 @@ mod tests {
         assert_eq!(redlock["nodes"].as_array().unwrap().len(), 3);
         assert_eq!(redlock["prefix"].as_str(), Some("with \"quotes\""));
         assert_eq!(redlock["expiration"].as_str(), Some("2s"));
+    }
+
+    #[test]
+    fn a_url_keeps_all_but_its_address() {
+        for (url, expected) in [
+            ("redis://h", "redis://p:1"),
+            ("redis://h:6379/3", "redis://p:1/3"),
+            ("redis://user:a%40b@h:6379/3", "redis://user:a%40b@p:1/3"),
+            ("redis://:x@[::1]:6379", "redis://:x@p:1"),
+        ] {
+            assert_eq!(redirected(url, "p:1"), expected);
+        }
     }
 
     #[test]

@@ -10,8 +10,12 @@ const FIRST: u16 = 20_000;
 const LAST: u16 = 32_767;
 const TRIES: u32 = 100;
 
-/// A port that nobody listens on at this moment. Somebody else may take it before it is used: try again then.
-pub(super) fn free(host: &str) -> io::Result<u16> {
+/// A port that nobody listens on at this moment, outside of those that the system gives to outgoing connections. Somebody
+/// else may take it before it is used: try again then.
+///
+/// # Errors
+/// If there is none, or no random bits to choose one.
+pub fn free(host: &str) -> io::Result<u16> {
     let mut last_error = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..TRIES {
         let random = SysRng.try_next_u32().map_err(io::Error::other)?;

@@ -16,8 +16,11 @@ pub fn redis_is_installed() -> bool {
     redis().is_ok()
 }
 
-/// The program of a Redis server.
-pub(super) fn redis() -> Result<PathBuf, ServerError> {
+/// The program of a Redis (or Valkey) server on this machine.
+///
+/// # Errors
+/// [`ServerError::NotInstalled`] says what to install.
+pub fn redis() -> Result<PathBuf, ServerError> {
     find(REDIS, INSTALL_REDIS)
 }
 
