@@ -1,5 +1,7 @@
 //! What goes wrong in a run: kinds that a user names, and when each strikes what.
 
+mod draw;
+mod limits;
 mod play;
 mod possible;
 mod schedule;

@@ -9,8 +9,7 @@ use redlock::node::NodeErrorKind;
 use redlock::testing::servers::RedisOptions;
 use redlock_tests::support::eventually;
 
-use super::proxy::Proxy;
-use super::{MAX_TTL, builder, builder_of, durable, incarnation, is_admitted, start_with};
+use super::{MAX_TTL, builder, builder_of, durable, incarnation, is_admitted, start_with, url, ways_to};
 
 const MARKER: &str = "#redlock:marker";
 
@@ -82,8 +81,9 @@ fn a_promoted_replica_is_not_trusted_whatever_it_writes() {
     let fleet = start_with(3, &durable());
     let master = fleet.server(0);
     let replica = durable().start().unwrap();
-    let proxy = Proxy::start(&master.address());
-    let urls = vec![proxy.url(), fleet.server(1).url(), fleet.server(2).url()];
+    let network = ways_to([master]);
+    let way = network.way(0, 0);
+    let urls = vec![url(way), fleet.server(1).url(), fleet.server(2).url()];
     let locks = block_on(builder_of(urls, MAX_TTL).trust_aof(true).init()).unwrap();
     let earlier = incarnation(&locks, 0);
     replica.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]).unwrap();
@@ -91,7 +91,7 @@ fn a_promoted_replica_is_not_trusted_whatever_it_writes() {
         replica.command(&["GET", MARKER]).is_ok_and(|marker| marker.text().is_some())
     });
     replica.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
-    proxy.switch(&replica.address());
+    way.lead_to(&replica.address());
     eventually("it has another memory", || {
         let _ = block_on(locks.lock("any").try_acquire());
         incarnation(&locks, 0).is_some_and(|now| Some(now) != earlier)

@@ -11,7 +11,6 @@ mod flushes;
 mod init;
 mod losses;
 mod markers;
-mod proxy;
 mod restarts;
 mod restore;
 mod switched;
@@ -25,6 +24,7 @@ use redlock::backend::redis::RedisConfig;
 use redlock::node::{Incarnation, Standing};
 use redlock::testing::servers::{RedisFleet, RedisOptions, RedisServer};
 use redlock::{Locks, LocksBuilder};
+use redlock_tests::network::{Network, Way};
 use redlock_tests::rivals::builder_of;
 
 /// Short, so that a quarantine is.
@@ -67,4 +67,15 @@ fn is_admitted(locks: &Locks, node: usize) -> bool {
 
 fn are_admitted(locks: &Locks) -> bool {
     (0..locks.nodes().len()).all(|node| is_admitted(locks, node))
+}
+
+/// A way to each of these servers that can lead elsewhere.
+fn ways_to<'a>(servers: impl IntoIterator<Item = &'a RedisServer>) -> Network {
+    let addresses: Vec<_> = servers.into_iter().map(RedisServer::address).collect();
+    Network::start(&addresses, 1).unwrap()
+}
+
+/// What a client connects to.
+fn url(way: &Way) -> String {
+    format!("redis://{}", way.reached_at())
 }

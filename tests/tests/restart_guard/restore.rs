@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::testing::servers::{RedisFleet, RedisServer};
 use redlock::{LockGuard, Locks, Protections};
+use redlock_tests::network::{Direction, Network, Way};
 use redlock_tests::rivals::builder_of;
 use redlock_tests::support::{HolderProcess, LIMIT, eventually};
 use rustix::process::Signal;
 
-use super::proxy::Proxy;
-use super::{RENEWED_TTL, are_admitted, start};
+use super::{RENEWED_TTL, are_admitted, start, url, ways_to};
 
 const KEY: &str = "redlock:a";
 
@@ -26,27 +26,28 @@ fn wait_for_renewals(guard: &LockGuard, count: usize) {
     }
 }
 
-/// Every node in front of which there is a proxy.
-fn behind_proxies(fleet: &RedisFleet) -> (Vec<Proxy>, Vec<String>) {
-    let proxies: Vec<_> = fleet.iter().map(|server| Proxy::start(&server.address())).collect();
-    let urls = proxies.iter().map(Proxy::url).collect();
-    (proxies, urls)
+/// A way to every node, and what leads there.
+fn behind_ways(fleet: &RedisFleet) -> (Network, Vec<String>) {
+    let network = ways_to(fleet);
+    let urls = network.ways().map(url).collect();
+    (network, urls)
 }
 
 #[test]
 fn a_lock_whose_validity_has_ended_never_comes_back() {
     let fleet = start(3);
-    let (proxies, urls) = behind_proxies(&fleet);
+    let (network, urls) = behind_ways(&fleet);
     let locks = block_on(builder_of(urls, Duration::from_secs(1)).init()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
-    proxies.iter().for_each(Proxy::cut);
-    eventually("an extension is on its way to each node", || proxies.iter().all(|proxy| proxy.waiting() > 0));
+    // The servers' end is not to be noticed.
+    network.ways().for_each(|way| way.cut(Direction::Both));
+    eventually("an extension is on its way to each node", || network.ways().all(|way| way.waiting() > 0));
     eventually("the validity ends", || !guard.is_valid());
     for server in &fleet {
         server.restart().unwrap();
     }
-    proxies.iter().for_each(Proxy::mend);
-    eventually("what was held up has arrived", || proxies.iter().all(|proxy| proxy.waiting() == 0));
+    network.ways().for_each(Way::mend);
+    eventually("what was held up has arrived", || network.ways().all(|way| way.waiting() == 0));
     // These are answered behind whatever may come late.
     let next = block_on(locks.lock("b").wait_at_most(LIMIT).acquire()).unwrap();
     assert!(fleet.iter().all(|server| !has_lock(server)));
@@ -171,7 +172,7 @@ fn without_restore_a_lock_erodes() {
 #[test]
 fn a_restore_that_comes_late_behind_a_release_leaves_no_lock() {
     let fleet = start(3);
-    let (proxies, urls) = behind_proxies(&fleet);
+    let (network, urls) = behind_ways(&fleet);
     let locks = block_on(builder_of(urls, Duration::from_secs(4)).init()).unwrap();
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     eventually("every node has it", || fleet.iter().all(has_lock));
@@ -185,12 +186,13 @@ fn a_restore_that_comes_late_behind_a_release_leaves_no_lock() {
     });
     // Lost once more, so that the next extension restores; it is held up.
     server.command(&["FLUSHALL"]).unwrap();
-    proxies[0].cut();
+    let way = network.way(0, 0);
+    way.cut(Direction::Requests);
     let extended = block_on(guard.extend());
     assert!(extended.is_ok(), "{extended:?}");
-    assert!(proxies[0].waiting() > 0);
+    eventually("the restore is held up", || way.waiting() > 0);
     block_on(guard.release()).unwrap();
-    proxies[0].mend();
+    way.mend();
     let report = block_on(locks.shutdown(LIMIT));
     assert_eq!((report.open_guards, report.unsettled), (0, 0));
     assert_eq!(fleet.lock_keys().unwrap().concat(), [""; 0]);

@@ -1,11 +1,11 @@
 //! Another server takes over a node's address.
 
 use redlock::testing::servers::{RedisFleet, RedisServer};
+use redlock_tests::network::Way;
+use redlock_tests::rivals::{Guarded, two_hold};
 use redlock_tests::support::eventually;
 
-use super::proxy::Proxy;
-use super::start;
-use redlock_tests::rivals::{Guarded, two_hold};
+use super::{start, url, ways_to};
 
 /// How the address changes over.
 #[derive(Clone, Copy)]
@@ -17,10 +17,10 @@ enum Change {
 }
 
 impl Change {
-    fn make(self, proxy: &Proxy, to: &RedisServer) {
-        proxy.switch(&to.address());
+    fn make(self, way: &Way, to: &RedisServer) {
+        way.lead_to(&to.address());
         if let Self::WithDisconnect = self {
-            proxy.close_clients();
+            way.reset();
         }
     }
 }
@@ -28,10 +28,10 @@ impl Change {
 /// Whether two hold the lock after two of three addresses lead to servers that know nothing.
 fn two_hold_after_a_change(guarded: Guarded, change: Change) -> bool {
     let (fleet, spare) = (start(3), start(2));
-    let proxies = [0, 1].map(|index| Proxy::start(&fleet.server(index).address()));
-    let urls = vec![proxies[0].url(), proxies[1].url(), fleet.server(2).url()];
+    let network = ways_to(fleet.iter().take(2));
+    let urls = vec![url(network.way(0, 0)), url(network.way(0, 1)), fleet.server(2).url()];
     two_hold(guarded, &urls, || {
-        proxies.iter().zip(spare.iter()).for_each(|(proxy, spare)| change.make(proxy, spare));
+        network.ways().zip(spare.iter()).for_each(|(way, spare)| change.make(way, spare));
     })
 }
 
@@ -79,8 +79,9 @@ impl Replica {
 /// Whether two hold the lock after a replica has taken over a node's address, to which the lock had not got.
 fn two_hold_after_a_failover(guarded: Guarded) -> bool {
     let fleet: RedisFleet = start(3);
-    let proxy = Proxy::start(&fleet.server(0).address());
-    let urls = vec![proxy.url(), fleet.server(1).url(), fleet.server(2).url()];
+    let network = ways_to([fleet.server(0)]);
+    let way = network.way(0, 0);
+    let urls = vec![url(way), fleet.server(1).url(), fleet.server(2).url()];
     let replica = Replica::of(fleet.server(0));
     let lock = |server: &RedisServer| server.lock_keys().unwrap();
     two_hold(guarded, &urls, || {
@@ -93,7 +94,7 @@ fn two_hold_after_a_failover(guarded: Guarded) -> bool {
         // One that did not vote.
         fleet.server(2).command(&["DEL", "redlock:a"]).unwrap();
         fleet.server(0).kill();
-        proxy.switch(&replica.server.address());
+        way.lead_to(&replica.server.address());
     })
 }
 
