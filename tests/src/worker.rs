@@ -36,8 +36,8 @@ const BUILD_LIMIT: Duration = Duration::from_secs(60);
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let control = Control::start()?;
     let journal = Journal::new(options.client, Arc::new(HistoryFile::create(&options.history)?));
-    starvation::watch(journal.clone())?;
     journal.note(ClientEvent::Started { pid: process::id() })?;
+    starvation::watch(journal.clone())?;
     let resource = options.resource.as_deref().map(ResourceClient::connect).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {

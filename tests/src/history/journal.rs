@@ -119,21 +119,17 @@ impl Recorder {
 
     fn add(&self, event: Event) {
         let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of several looks at one hold the last says all; clients look often.
-        let look = hold_that_is_looked_at(&event);
-        let same = |earlier: &Event| look.is_some() && hold_that_is_looked_at(earlier) == look;
-        let client = |event: &Event| matches!((event, look), (Event::Client { client, .. }, Some((other, _))) if *client == other);
-        match events.iter_mut().rev().find(|earlier| client(earlier)) {
-            Some(earlier) if same(earlier) => *earlier = event,
-            _ => events.push(event),
+        // Of several looks at one hold in a row the last says all; clients look often.
+        if let Event::Client { client, what: ClientEvent::Holds { hold, .. }, .. } = &event {
+            let is_of_client =
+                |event: &&mut Event| matches!(event, Event::Client { client: of, .. } if of == client);
+            let is_look = |event: &Event| matches!(event, Event::Client { what: ClientEvent::Holds { hold: of, .. }, .. } if of == hold);
+            if let Some(last) = events.iter_mut().rev().find(is_of_client).filter(|last| is_look(last)) {
+                *last = event;
+                return;
+            }
         }
-    }
-}
-
-fn hold_that_is_looked_at(event: &Event) -> Option<(usize, HoldId)> {
-    match event {
-        Event::Client { client, what: ClientEvent::Holds { hold, .. }, .. } => Some((*client, *hold)),
-        _ => None,
+        events.push(event);
     }
 }
 

@@ -55,8 +55,12 @@ fn violation(name: &str, earlier: Lasting<'_, '_>, later: Lasting<'_, '_>) -> Vi
     let (first, second) = (earlier.hold, later.hold);
     let from = second.acquired_at;
     let detail = if from < first.certain_until {
-        let both = duration(from, first.certain_until.min(second.certain_until));
-        format!("two holders of {name}: {} and {} for {both}", holder(first), holder(second))
+        let both = match first.certain_until.min(second.certain_until) {
+            until if until > from => format!(", and both held it for {} at least", duration(from, until)),
+            _ => String::new(),
+        };
+        let (first, second) = (holder(first), holder(second));
+        format!("two holders of {name}: {second} acquired it while {first} held it{both}")
     } else {
         let early = duration(from, earlier.end);
         let (first, second) = (holder(first), holder(second));

@@ -110,6 +110,19 @@ impl Crew {
         }
     }
 
+    /// The clients that have ended with an error up to now; what was wrong, they have said on stderr.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn failed(&self) -> io::Result<Vec<usize>> {
+        let mut failed = Vec::new();
+        for client in 0..self.members.len() {
+            let status = self.member(client)?.process.child.try_wait()?;
+            failed.extend(status.filter(|status| !status.success()).map(|_| client));
+        }
+        Ok(failed)
+    }
+
     /// What all of them have written up to now, in no order.
     ///
     /// # Errors
