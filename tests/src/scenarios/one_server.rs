@@ -1,0 +1,28 @@
+//! Two of three addresses lead to one server.
+
+use std::time::Duration;
+
+use futures::executor::block_on;
+use redlock::BuildError;
+
+use super::{Finding, Play, Scenario, Scene, SceneError};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "two-addresses",
+    about: "two addresses of one server count as two nodes, and its crash alone loses every lock",
+    source: "an alias in DNS, a proxy or a virtual address in the list of nodes",
+    nodes: 3,
+    ttl: Duration::from_secs(3),
+    needs: &[],
+    kills: &[],
+    play: Play::OnFleet(play),
+};
+
+fn play(scene: &Scene) -> Result<Finding, SceneError> {
+    scene.lead(0, 1, 0);
+    match block_on(scene.builder(0)?.build()) {
+        Err(BuildError::Misconfigured { .. } | BuildError::Preflight { .. }) => Ok(Finding::Good),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(Finding::Bad("two addresses of one server count as two nodes".to_owned())),
+    }
+}

@@ -1,0 +1,99 @@
+//! Every scenario ends well with all safeguards on, and badly without any of those that it is about.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::path::Path;
+
+use redlock::Protections;
+use redlock_tests::scenarios::{self, Finding, Scenario};
+
+fn scenario(name: &str) -> &'static Scenario {
+    scenarios::named(name).unwrap_or_else(|| panic!("there is no scenario {name}"))
+}
+
+/// Whose workers are clients in processes of their own.
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_chaos"))
+}
+
+#[track_caller]
+fn ends_well(name: &str) {
+    let outcome = scenario(name).play(program(), Protections::default()).unwrap();
+    println!("{name}: {:.1?}", outcome.took);
+    assert_eq!(outcome.finding, Finding::Good, "{name}");
+}
+
+#[track_caller]
+fn is_missed(name: &str, switch: &str) {
+    assert!(scenario(name).kills.contains(&switch), "{name} says nothing of {switch}");
+    let outcome = scenario(name).play(program(), Protections::without(switch).unwrap()).unwrap();
+    println!("{name} without {switch}: {:.1?} {:?}", outcome.took, outcome.finding);
+    assert!(!outcome.finding.is_good(), "{switch} is off, and {name} does not show it");
+}
+
+/// A module for each scenario, with a test for it and one for each switch.
+macro_rules! scenarios {
+    ($($module:ident = $name:literal $([$($without:ident = $switch:literal),*])?;)*) => {
+        $(mod $module {
+            #[test]
+            fn with_all_safeguards() {
+                super::ends_well($name);
+            }
+
+            $($(#[test]
+            fn $without() {
+                super::is_missed($name, $switch);
+            })*)?
+        })*
+
+        const TESTED: &[(&str, &[&str])] = &[$(($name, &[$($($switch),*)?])),*];
+    };
+}
+
+scenarios! {
+    amnesia = "amnesia" [without_quarantine = "quarantine"];
+    flush = "flush" [without_marker_check = "marker_check", without_quarantine = "quarantine", without_quarantine_from_marker = "quarantine_from_marker"];
+    power_loss = "power-loss" [without_quarantine = "quarantine"];
+    promotion = "promotion" [without_quarantine = "quarantine"];
+    rolling_restart = "rolling-restart" [without_restore = "restore"];
+    clock_jump = "clock-jump" [without_clock_guard = "clock_guard"];
+    clocks_jump_together = "clocks-jump-together" [without_own_clock = "own_clock"];
+    fast_nodes = "fast-nodes" [without_drift_allowance = "drift_allowance"];
+    late_replies = "late-replies" [without_validity_check = "validity_check"];
+    late_extension = "late-extension" [without_extend_in_time = "extend_in_time"];
+    delayed_request = "delayed-request" [without_stale_deadline = "stale_deadline"];
+    late_release = "late-release" [without_release_owner_check = "release_owner_check"];
+    earlier_round = "earlier-round" [without_fresh_owner = "fresh_owner"];
+    lost_reply = "lost-reply";
+    overtaken = "overtaken" [without_release_unknown = "release_unknown"];
+    dropped_acquire = "dropped-acquire" [without_adopt_stragglers = "adopt_stragglers"];
+    deleted_and_taken = "deleted-and-taken" [without_extend_owner_check = "extend_owner_check", without_lost_on_majority = "lost_on_majority"];
+    deleted_and_held_in_between = "deleted-and-held-in-between" [without_restore_new_only = "restore_new_only", without_lost_on_majority = "lost_on_majority"];
+    token_of_a_minority = "token-of-a-minority" [without_fence_quorum = "fence_quorum"];
+    forgotten_counters = "forgotten-counters" [without_fence_extend = "fence_extend"];
+    forgotten_tokens = "forgotten-tokens" [without_fence_floor = "fence_floor"];
+    wrong_hint = "wrong-hint" [without_fence_clamp = "fence_clamp"];
+    twice = "twice" [without_fence_once = "fence_once"];
+    shortened = "shortened" [without_never_shorten = "never_shorten"];
+    told_late = "told-late" [without_lost_ahead = "lost_ahead"];
+    slow_node = "slow-node";
+    black_hole = "black-hole";
+    even_split = "even-split";
+    majority_down = "majority-down";
+    failed_extension = "failed-extension";
+    evicting_nodes = "evicting-nodes" [without_preflight = "preflight"];
+    two_addresses = "two-addresses";
+}
+
+#[test]
+fn every_scenario_and_every_switch_of_it_has_a_test() {
+    for scenario in scenarios::SCENARIOS {
+        let (_, switches) = TESTED
+            .iter()
+            .find(|(name, _)| *name == scenario.name)
+            .unwrap_or_else(|| panic!("{} has no test", scenario.name));
+        assert_eq!(*switches, scenario.kills, "{}", scenario.name);
+        assert!(switches.iter().all(|switch| Protections::NAMES.contains(switch)), "{}", scenario.name);
+    }
+    assert_eq!(TESTED.len(), scenarios::SCENARIOS.len());
+}
