@@ -14,6 +14,7 @@ pub mod resource;
 pub mod rivals;
 pub mod scenarios;
 pub mod simulation;
+pub mod soak;
 pub mod support;
 pub mod traffic;
 pub mod worker;
