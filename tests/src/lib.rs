@@ -6,6 +6,7 @@ mod clock_shim;
 pub mod fault;
 pub mod fleet;
 pub mod history;
+pub mod hostile;
 pub mod model;
 pub mod network;
 pub mod oracle;

@@ -1,0 +1,96 @@
+//! Servers that lie while they are being connected to, or examined.
+
+use std::sync::Arc;
+
+use redlock::backend::redis::RedisConfig;
+use redlock::node::Node;
+use redlock::testing::servers::RedisServer;
+use redlock_tests::hostile::{Deed, HostileServer};
+use redlock_tests::support::eventually;
+
+use crate::catalogue::{lies, silences};
+use crate::{assert_heals, assert_no_panic, ends, environment, start};
+
+/// What a node asks while it connects; those that it does not ask do no harm here.
+const COMMANDS: [&str; 9] =
+    ["AUTH", "CLIENT", "PING", "HELLO", "INFO SERVER", "INFO REPLICATION", "TIME", "SCRIPT LOAD", "GET"];
+
+#[test]
+fn a_lie_while_connecting_is_told_and_an_honest_server_is_found() {
+    let (real, env) = (RedisServer::start().unwrap(), environment());
+    for command in COMMANDS {
+        let server = HostileServer::before(&real);
+        for lie in lies() {
+            server.on(command, Deed::Replace(lie));
+            let node = start(&server, &env);
+            // It may be taken for honest where it says the same thing, or says it to nobody.
+            let _ = ends(&env, command, Arc::clone(&node).probe());
+        }
+        server.on(command, Deed::Replace(b"+x\r\n".to_vec()));
+        let node = start(&server, &env);
+        let _ = ends(&env, command, Arc::clone(&node).probe());
+        server.be_honest();
+        assert_heals(&env, &node);
+        drop(node);
+        eventually("no connection is left", || server.connections() == 0);
+        assert_no_panic();
+    }
+}
+
+#[test]
+fn a_connection_that_ends_or_falls_silent_while_it_is_set_up_is_given_up() {
+    let (real, env) = (RedisServer::start().unwrap(), environment());
+    let mut deeds = silences();
+    deeds.extend((0..60).step_by(3).map(Deed::CutAfter));
+    let nodes: Vec<_> = COMMANDS
+        .into_iter()
+        .flat_map(|command| deeds.iter().map(move |deed| (command, deed.clone())))
+        .map(|(command, deed)| {
+            let server = HostileServer::before(&real);
+            server.on(command, deed);
+            (start(&server, &env), server)
+        })
+        .collect();
+    for (node, server) in nodes {
+        let _ = ends(&env, "connecting", Arc::clone(&node).probe());
+        drop(node);
+        eventually("no connection is left", || server.connections() == 0);
+    }
+    assert_no_panic();
+}
+
+#[test]
+fn lies_under_examination_are_findings_and_no_panic() {
+    let (real, env) = (RedisServer::start().unwrap(), environment());
+    let server = HostileServer::before(&real);
+    for command in ["CONFIG GET", "INFO", "ACL", "TIME", "EVALSHA"] {
+        for lie in lies() {
+            server.be_honest();
+            let node = start(&server, &env);
+            ends(&env, "connecting", Arc::clone(&node).probe()).unwrap();
+            server.on(command, Deed::Replace(lie));
+            let _ = ends(&env, command, Arc::clone(&node).examine());
+        }
+        assert_no_panic();
+    }
+}
+
+#[test]
+fn no_error_of_a_hostile_server_repeats_our_password() {
+    let real = RedisServer::options().arg("--requirepass", "the-secret").start().unwrap();
+    let (server, env) = (HostileServer::before(&real), environment());
+    let url = server.url();
+    let host = url.rsplit('@').next().unwrap().trim_start_matches("redis://");
+    for command in COMMANDS {
+        for lie in lies() {
+            server.on(command, Deed::Replace(lie));
+            let config = RedisConfig::from_url(&format!("redis://:the-secret@{host}")).unwrap();
+            let node =
+                redlock::backend::redis::RedisNode::start(config, Arc::clone(&env), Default::default())
+                    .unwrap();
+            if let Err(error) = ends(&env, command, Arc::clone(&node).probe()) {
+                assert!(!format!("{error} {error:?}").contains("the-secret"), "{command}");
+            }
+        }
+    }
+}
