@@ -71,7 +71,7 @@ fn value() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned),
         "[ -~]{0,40}",
         any::<String>(),
-        (any::<char>(), 1..20_000_usize).prop_map(|(each, count)| each.to_string().repeat(count)),
+        (any::<char>(), 1..2_000_usize).prop_map(|(each, count)| each.to_string().repeat(count)),
     ];
     let leaf = prop_oneof![
         4 => text.prop_map(|text| toml_string(&text)),
@@ -205,14 +205,14 @@ fn files_that_are_not_text_are_refused_by_their_name() {
 #[test]
 fn deep_and_huge_files_are_refused_and_do_not_exhaust_the_stack() {
     let deep = |open: &str, close: &str| {
-        format!("[lock.redlock]\nnodes = {}1{}\n", open.repeat(100_000), close.repeat(100_000))
+        format!("[lock.redlock]\nnodes = {}1{}\n", open.repeat(20_000), close.repeat(20_000))
     };
-    let dotted = format!("[lock.{}]\n", "a.".repeat(100_000) + "a");
-    let key = format!("[lock.redlock]\n{} = 1\n", "a.".repeat(100_000) + "a");
+    let dotted = format!("[lock.{}]\n", "a.".repeat(20_000) + "a");
+    let key = format!("[lock.redlock]\n{} = 1\n", "a.".repeat(20_000) + "a");
     let many =
         format!("[lock.redlock]\n{}", (0..50_000).map(|line| format!("k{line} = 1\n")).collect::<String>());
     let nodes = format!("[lock.redlock]\nnodes = [{}]\n", "\"redis://h\", ".repeat(20_000));
-    let long = format!("[lock.redlock]\nexpiration = \"{}\"\n", "9".repeat(5_000_000));
+    let long = format!("[lock.redlock]\nexpiration = \"{}\"\n", "9".repeat(1_000_000));
     for text in [deep("[", "]"), deep("{a = ", "}"), dotted, key, many, nodes, long] {
         let error = read(&text).unwrap().unwrap_err();
         assert!(error.to_string().starts_with(FILE));

@@ -19,9 +19,9 @@ use crate::{assert_no_panic, count_panics, ends, environment, name, start};
 fn a_waiter_gets_its_lock_whatever_the_server_tells_about_changes() {
     count_panics();
     let (real, env) = (RedisServer::start().unwrap(), environment());
-    let mut deeds: Vec<_> = lies().into_iter().map(Deed::Append).collect();
-    deeds.extend(lies().into_iter().map(Deed::Replace));
-    deeds.extend(silences());
+    let replaced = lies().into_iter().step_by(2).map(Deed::Replace);
+    let appended = lies().into_iter().skip(1).step_by(2).map(Deed::Append);
+    let deeds: Vec<_> = replaced.chain(appended).chain(silences()).collect();
     let server = HostileServer::before(&real);
     for command in ["PTTL", "CLIENT TRACKING", "HELLO"] {
         // A `Locks` for each command: wake-ups that have failed are tried again after a while alone.
@@ -52,16 +52,16 @@ fn a_watch_ends_or_is_told_and_leaves_nothing() {
     let (real, env) = (RedisServer::start().unwrap(), environment());
     real.command(&["SET", "redlock:a", "theirs", "PX", "600000"]).unwrap();
     for command in ["PTTL", "CLIENT TRACKING", "HELLO"] {
+        let server = HostileServer::before(&real);
         for lie in lies() {
-            let server = HostileServer::before(&real);
+            server.be_honest();
             let node = start(&server, &env);
             ends(&env, "connecting", Arc::clone(&node).probe()).unwrap();
             server.on(command, Deed::Replace(lie));
             // A watch that stands says nothing until the key is gone.
             drop(ends(&env, command, Arc::clone(&node).watch(name("a"))));
-            drop(node);
-            eventually("no connection is left", || server.connections() == 0);
         }
+        eventually("no connection is left", || server.connections() == 0);
         assert_no_panic();
     }
 }
