@@ -124,8 +124,13 @@ impl<'a> Entry<'a> {
     #[cfg(feature = "redis")]
     pub(super) fn texts(&self) -> Result<Vec<(&'a str, usize)>, ConfigError> {
         let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array of strings"))?;
+        // Counted on from element to element: a long list is not read again for each.
+        let (mut counted, mut line) = (0, 1);
         let text = |element: &'a Spanned<DeValue<'a>>| {
-            let line = self.document.line(&element.span());
+            let start = element.span().start;
+            let between = self.document.text.as_bytes().get(counted..start).unwrap_or_default();
+            line += between.iter().filter(|&&byte| byte == b'\n').count();
+            counted = start;
             let value = element.get_ref();
             let text = value.as_str().ok_or_else(|| {
                 let found = article(value);
@@ -204,13 +209,16 @@ impl<'a> Entry<'a> {
 
 /// A key as TOML would have it: bare if it can be.
 fn shown_key(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let bare = (1..=LONGEST).contains(&key.len())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { key.to_owned() } else { quoted(key) }
 }
 
+/// Of a text that is printed.
+const LONGEST: usize = 60;
+
 /// A text as it can be printed: quoted, without control characters, not endless.
 pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         None => format!("{text:?}"),
         Some((cut, _)) => format!("{:?}...", &text[..cut]),

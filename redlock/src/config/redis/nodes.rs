@@ -32,7 +32,13 @@ pub(in crate::config) fn parse<'a>(
     common: &RedisConfig,
 ) -> Result<Vec<RedisConfig>, InvalidNodes> {
     let mut nodes: Vec<RedisConfig> = Vec::new();
-    for (index, text) in texts.enumerate() {
+    // Their number first: each of too many would be compared with all before it.
+    let texts: Vec<_> = texts.collect();
+    if let Err(error) = Quorum::majority(texts.len()) {
+        let (kind, index) = (ConfigErrorKind::InvalidValue, texts.len());
+        return Err(InvalidNodes { kind, index, problem: error.to_string() });
+    }
+    for (index, text) in texts.into_iter().enumerate() {
         let node = parse_node(text, common).map_err(|problem| InvalidNodes {
             kind: ConfigErrorKind::InvalidValue,
             index,
@@ -46,14 +52,7 @@ pub(in crate::config) fn parse<'a>(
         }
         nodes.push(node);
     }
-    match Quorum::majority(nodes.len()) {
-        Ok(_) => Ok(nodes),
-        Err(error) => Err(InvalidNodes {
-            kind: ConfigErrorKind::InvalidValue,
-            index: nodes.len(),
-            problem: error.to_string(),
-        }),
-    }
+    Ok(nodes)
 }
 
 /// What is wrong with a list of nodes. No URL is repeated: it may hold a password.

@@ -105,6 +105,29 @@ fn line() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
+    fn no_environment_makes_it_panic_or_leak(
+        parts in prop::collection::vec(
+            prop_oneof![
+                Just(format!("redis://u:{SECRET}@h")),
+                prop::sample::select(vec![",", " ", ":", "@", "/1", ":0", ":6379", "rediss://", "h2", "?", "[", "\u{1}"]).prop_map(str::to_owned),
+                any::<String>(),
+            ],
+            0..8,
+        ),
+    ) {
+        let nodes = parts.concat();
+        let loaded = environment::load(|name| (name == "REDLOCK_NODES").then(|| nodes.clone().into()));
+        let printed = match loaded {
+            Ok(config) => format!("{config:?}"),
+            Err(error) => {
+                prop_assert!(error.to_string().starts_with("REDLOCK_NODES"), "{}", error);
+                format!("{error} {error:?}")
+            }
+        };
+        prop_assert!(!printed.contains(SECRET), "{}\n{}", nodes, printed);
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text in "\\PC*") {
         let _ = printed(&load(&text));
     }
