@@ -14,7 +14,7 @@ use redlock::config::Config;
 use super::options::Options;
 use super::progress::Progress;
 use crate::fault::{self, Plan, Stage};
-use crate::fleet::{Fleet, FleetError, ProcessFleet};
+use crate::fleet::{self, Fleet};
 use crate::history::{Event, History, Run, RunEvent};
 use crate::network::Network;
 use crate::oracle::{self, Verdict};
@@ -35,7 +35,7 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<(History, Verdict), Box<dyn Error>> {
     progress.stage("starting the nodes");
-    let fleet = open(&options.fleet, options.nodes as usize)?;
+    let fleet = fleet::open(&options.fleet, options.nodes as usize)?;
     let addresses = fleet.addresses();
     let kinds = options.kinds(&fault::possible(&*fleet))?;
     let seed = options.seed.unwrap_or_else(rand::random);
@@ -153,9 +153,4 @@ fn keys_left(fleet: &dyn Fleet, options: &Options) -> Result<Vec<(usize, String)
         }
         thread::sleep(Duration::from_millis(50));
     }
-}
-
-fn open(kind: &str, nodes: usize) -> Result<Box<dyn Fleet>, FleetError> {
-    assert_eq!(kind, "process");
-    Ok(Box::new(ProcessFleet::start(nodes)?))
 }
