@@ -13,14 +13,10 @@ impl Tokens {
         let mut all = story.acquisitions.iter().filter_map(|one| one.token).map(|token| token.to_string());
         let mut common = all.next().unwrap_or_default();
         for token in all {
-            let same = if token.len() == common.len() || !common.is_empty() {
-                common.bytes().zip(token.bytes()).take_while(|(one, other)| one == other).count()
-            } else {
-                0
-            };
+            let same = common.bytes().zip(token.bytes()).take_while(|(one, other)| one == other).count();
             common.truncate(same);
         }
-        // A few digits are no gain, and one token alone has nothing in common with others.
+        // A few digits are no gain, and a token that is alone keeps its last ones.
         let keep = common.len().min(13);
         common.truncate(if keep < 3 { 0 } else { keep });
         Self { common }
