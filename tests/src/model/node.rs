@@ -25,7 +25,7 @@ impl Node {
             What::Extend { short, restore, to, .. } => {
                 self.extend(request, restore, to, now + bound.life(short), on)
             }
-            What::Release { .. } => self.release(request, on),
+            What::Release { over } => self.release(request, now > over, on),
         }
     }
 
@@ -79,13 +79,10 @@ impl Node {
         Some(Answer::Granted(self.counter))
     }
 
-    fn release(&mut self, request: &Request, on: &Protections) -> Option<Answer> {
-        let key = self.key?;
-        if on.release_owner_check && key.owner != request.owner {
-            return None;
-        }
-        self.key = None;
-        Some(Answer::Released)
+    fn release(&mut self, request: &Request, is_over: bool, on: &Protections) -> Option<Answer> {
+        let may_delete = |key: &Key| key.owner == request.owner || !on.release_owner_check;
+        // One that finds nothing says something all the same when nothing can come any more.
+        (self.key.take_if(|key| may_delete(key)).is_some() || is_over).then_some(Answer::Released)
     }
 
     /// Forgets everything, as a server does that is told to (FLUSHALL): the process goes on.

@@ -16,26 +16,22 @@ pub const SETTLED_STAYS_EMPTY: &str = "a settled node stays empty";
 
 /// Somebody holds the lock.
 pub const HELD: &str = "a lock is held";
-/// A holder is followed by another.
-pub const PASSED_ON: &str = "a lock passes from one client to another";
 /// Several clients have votes, and none a quorum.
 pub const SPLIT: &str = "votes are split";
-/// A round is late: its replies come when its nodes no longer have the key.
-pub const OUTLIVED: &str = "a round outlives its keys";
 /// The votes differ, and nodes are asked to raise their counters.
 pub const RAISED: &str = "a raise round occurs";
 /// A hold is handed on in its process.
 pub const HANDED_OFF: &str = "a lock is handed off";
 /// A hold goes on beyond its first validity.
 pub const EXTENDED: &str = "a lock is extended";
-/// A node that never voted has the key of a hold by an extension.
-pub const HEALED: &str = "a node that never voted is given the lock";
+/// An extension asks a node that has not voted to take the lock.
+pub const HEALED: &str = "a node that never voted is asked to take the lock";
 /// A node in quarantine has the lock of a holder, who is valid.
 pub const RESTORED: &str = "a node that has forgotten is given the lock back";
 /// A node does not grant what it would grant if it were not in quarantine.
 pub const REFUSED: &str = "a quarantine refuses";
-/// A node votes again.
-pub const ADMITTED: &str = "a lock is held after all nodes have forgotten";
+/// Nodes vote again after their quarantine.
+pub const ADMITTED: &str = "a lock is held when nodes that have forgotten are admitted";
 
 type Properties = Vec<Property<Protocol>>;
 
@@ -51,9 +47,8 @@ pub(super) fn properties(model: &Protocol) -> Properties {
     ];
     if bound.extensions > 0 {
         all.push(always(LOST_STAYS_LOST, |_, state| state.broken != Some(Broken::Revived)));
-        all.push(sometimes(EXTENDED, |model, state| {
+        all.push(sometimes(EXTENDED, |_, state| {
             state.valid_holds().any(|hold| hold.extensions > 0 && hold.extending.is_none())
-                && state.now > model.bound.ttl
         }));
         all.push(sometimes(HEALED, |_, state| is_healed(state)));
     }
@@ -78,15 +73,6 @@ pub(super) fn properties(model: &Protocol) -> Properties {
         }));
     }
     all
-}
-
-fn is_passed_on(state: &State) -> bool {
-    let holder = state.clients.iter().position(|client| matches!(client.phase, Phase::Holding(_)));
-    let leaves = |client: usize| state.flying.iter().any(|request| {
-        usize::from(request.owner.client) == client && matches!(request.what, What::Release { .. })
-    });
-    // A release that is still due is of a hold or a round that has ended.
-    holder.is_some_and(|holder| (0..state.clients.len()).any(|other| other != holder && (state.highest > 1 || leaves(other))))
 }
 
 fn is_split(state: &State) -> bool {

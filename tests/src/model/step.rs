@@ -96,17 +96,15 @@ impl State {
 
     fn steps_of_memories(&self, bound: &Bound, on: &Protections, steps: &mut Vec<Step>) {
         for (index, node) in self.nodes.iter().enumerate() {
-            match node.memory {
-                Memory::Admitted | Memory::Unmarked | Memory::Quarantined { .. } if self.may_forget(index, bound) => {
-                    steps.push(Step::Flush(index));
-                }
-                _ => {}
+            if self.may_forget(index, bound) {
+                steps.push(Step::Flush(index));
             }
             match node.memory {
                 Memory::Admitted => {}
                 Memory::Unmarked => steps.push(Step::Mark(index)),
                 Memory::Quarantined { floor, until, .. } => {
-                    if bound.span > 0 && self.floor(index, on).is_some_and(|now| Some(now) != floor) {
+                    // Not before its quarantine is over: a round that counts a vote of the lost memory stores its token until then.
+                    if bound.span > 0 && self.now >= until && self.floor(index, on).is_some_and(|now| Some(now) != floor) {
                         steps.push(Step::AskCeilings(index));
                     }
                     if self.now >= until && (bound.span == 0 || floor.is_some()) {
@@ -199,8 +197,15 @@ impl State {
         let had_key = self.nodes[node].key.is_some_and(|key| key.owner == owner);
         let answer = self.nodes[node].run(&request, self.now, bound, on);
         self.flying.retain(|other| *other != request);
+        let is_open = match &self.clients[usize::from(owner.client)].phase {
+            Phase::Idle => false,
+            Phase::Asking(asking) => asking.owner == owner,
+            Phase::Holding(hold) => hold.owner == owner,
+        };
         match (what, answer) {
-            (What::Release { over }, Some(Answer::Released)) if self.now > over => self.settled.push((owner, node)),
+            (What::Release { over }, Some(Answer::Released)) if self.now > over && !is_open => {
+                self.settled.push((owner, node));
+            }
             (_, Some(Answer::Granted(_))) if !had_key && self.settled.contains(&(owner, node)) => {
                 self.broken = Some(Broken::Ghost);
             }

@@ -24,7 +24,7 @@ fn told(model: &Protocol, before: &State, step: Step, after: &State) -> String {
     match step {
         Step::Tick => time_passes(before, after),
         Step::Ask(client) => format!("{} asks every node", client_name(client)),
-        Step::Deliver { request, heard } => delivered(&request, heard, after),
+        Step::Deliver { request, heard } => delivered(&request, heard, before, after),
         Step::Count(client) => match &after.clients[client].phase {
             Phase::Holding(hold) if model.bound.span > 0 => {
                 format!("{} holds the lock until t{}, with token {}", client_name(client), hold.valid_until, hold.token)
@@ -81,9 +81,9 @@ fn time_passes(before: &State, after: &State) -> String {
     told
 }
 
-fn delivered(request: &Request, heard: bool, after: &State) -> String {
+fn delivered(request: &Request, heard: bool, before: &State, after: &State) -> String {
     let (client, node) = (client_name(request.owner.client.into()), node_name(request.node));
-    let round = format!("{client} (owner token {})", request.owner.draw + 1);
+    let round = format!("{client} with its owner token {}", request.owner.draw + 1);
     let counter = after.nodes[request.node].counter;
     let counting = if counter > 0 { format!(", its counter is {counter}") } else { String::new() };
     let reply = if heard { "" } else { "; the reply is lost, or comes too late" };
@@ -94,6 +94,9 @@ fn delivered(request: &Request, heard: bool, after: &State) -> String {
             let what = if restore { "extends or restores the lock for" } else { "extends the lock for" };
             let until = after.nodes[request.node].key.map_or(after.now, |key| key.expires);
             format!("{node} {what} {round}, until t{until}{counting}{reply}")
+        }
+        What::Release { .. } if before.nodes[request.node].key == after.nodes[request.node].key => {
+            format!("{node} has nothing that a release of {round} could delete")
         }
         What::Release { .. } => format!("{node} deletes the lock by a release of {round}"),
     }
