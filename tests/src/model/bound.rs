@@ -78,18 +78,66 @@ const BASE: Bound = Bound {
 
 const LARGE: Bound = Bound { small: false, ..BASE };
 
+/// With a TTL of one tick, for what takes a quarantine.
+const BRIEF: Bound = Bound { ttl: 1, horizon: 1, node_timeout: 0, ..BASE };
+
 /// All bounds, the small ones first.
 pub const BOUNDS: &[Bound] = &[
-    Bound { name: "contention", about: "three clients at one moment, with tokens", clients: 3, span: 1, horizon: 0, ..BASE },
+    Bound {
+        name: "contention",
+        about: "three clients at one moment, with tokens",
+        clients: 3,
+        span: 1,
+        horizon: 0,
+        ..BASE
+    },
     Bound { name: "expiry", about: "two clients and the end of validity, with tokens", span: 1, ..BASE },
-    Bound { name: "rounds", about: "two clients, two rounds each", rounds: 2, horizon: 1, ..BASE },
-    Bound { name: "spans", about: "two rounds each at one moment, with spans of tokens", rounds: 2, span: 2, horizon: 0, ..BASE },
-    Bound { name: "renewal", about: "extensions, also to nodes that never voted", extensions: 1, short: true, ..BASE },
-    Bound { name: "memory", about: "any nodes forget, at once or one after the other", extensions: 1, flushes: 2, ..BASE },
-    Bound { name: "counters", about: "nodes forget one after the other, with tokens", extensions: 1, span: 1, flushes: 2, ..BASE },
-    Bound { name: "contention-large", about: "three clients, with tokens", clients: 3, span: 1, horizon: 2, ..LARGE },
-    Bound { name: "rounds-large", about: "two clients, two rounds each, with tokens", rounds: 2, span: 1, horizon: 2, ..LARGE },
-    Bound { name: "renewal-large", about: "two extensions a hold", extensions: 2, short: true, horizon: 4, ..LARGE },
-    Bound { name: "memory-large", about: "three times a node forgets", extensions: 1, flushes: 3, horizon: 3, ..LARGE },
-    Bound { name: "counters-large", about: "two extensions a hold, with tokens", extensions: 2, span: 1, flushes: 2, horizon: 3, ..LARGE },
+    Bound {
+        name: "handoff",
+        about: "two clients at one moment, with spans of tokens",
+        span: 2,
+        horizon: 0,
+        ..BASE
+    },
+    Bound {
+        name: "renewal",
+        about: "an extension a hold, also to nodes that never voted",
+        extensions: 1,
+        ..BASE
+    },
+    Bound { name: "memory", about: "a node forgets at any time", extensions: 1, flushes: 1, ..BRIEF },
+    Bound { name: "counters", about: "a node forgets, with tokens", span: 1, flushes: 1, ..BRIEF },
+    Bound { name: "rounds", about: "two clients, two rounds each", rounds: 2, horizon: 0, ..LARGE },
+    Bound {
+        name: "shorter",
+        about: "extensions of a shorter TTL",
+        extensions: 1,
+        short: true,
+        horizon: 2,
+        ..LARGE
+    },
+    Bound {
+        name: "renewed",
+        about: "nodes forget with renewals between, with tokens",
+        extensions: 1,
+        span: 1,
+        flushes: 2,
+        small: false,
+        ..BRIEF
+    },
+    Bound {
+        name: "erosion",
+        about: "two nodes forget, at once or one after the other",
+        extensions: 1,
+        flushes: 2,
+        small: false,
+        ..BRIEF
+    },
+    Bound {
+        name: "contention-large",
+        about: "three clients and time, with tokens",
+        clients: 3,
+        span: 1,
+        ..LARGE
+    },
 ];

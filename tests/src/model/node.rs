@@ -15,7 +15,13 @@ pub(super) enum Answer {
 
 impl Node {
     /// Carries a request out; `None` if it is refused or has no effect.
-    pub(super) fn run(&mut self, request: &Request, now: Time, bound: &Bound, on: &Protections) -> Option<Answer> {
+    pub(super) fn run(
+        &mut self,
+        request: &Request,
+        now: Time,
+        bound: &Bound,
+        on: &Protections,
+    ) -> Option<Answer> {
         if on.stale_deadline && request.what.deadline().is_some_and(|deadline| now > deadline) {
             return None;
         }

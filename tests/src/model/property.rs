@@ -105,6 +105,8 @@ fn is_refused(state: &State) -> bool {
     state.flying.iter().any(|request| {
         let node = &state.nodes[request.node];
         let is_new = matches!(node.memory, Memory::Quarantined { .. });
-        is_new && node.key.is_none() && matches!(request.what, What::Acquire { deadline } if state.now <= deadline)
+        is_new
+            && node.key.is_none()
+            && matches!(request.what, What::Acquire { deadline } if state.now <= deadline)
     })
 }

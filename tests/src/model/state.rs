@@ -252,14 +252,16 @@ impl State {
     }
 
     fn leave_out_what_has_no_effect(&mut self, on: &Protections) {
-        let creating: Vec<(Owner, usize)> = self.flying.iter().filter(|request| request.what.creates()).map(Request::lane).collect();
+        let creating: Vec<(Owner, usize)> =
+            self.flying.iter().filter(|request| request.what.creates()).map(Request::lane).collect();
         let nodes = self.nodes;
         let may_have_key = |(owner, node): (Owner, usize)| {
             nodes[node].key.is_some_and(|key| key.owner == owner) || creating.contains(&(owner, node))
         };
         self.settled.retain(|lane| creating.contains(lane));
         // With a token for several rounds, a later one may yet create the key.
-        let reused = |owner: Owner| !on.fresh_owner && self.clients[usize::from(owner.client)].draws == owner.draw + 1;
+        let reused =
+            |owner: Owner| !on.fresh_owner && self.clients[usize::from(owner.client)].draws == owner.draw + 1;
         self.flying.retain(|request| match request.what {
             What::Acquire { .. } | What::Extend { restore: true, .. } => true,
             What::Raise { .. } => may_have_key(request.lane()),

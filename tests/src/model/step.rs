@@ -104,7 +104,10 @@ impl State {
                 Memory::Unmarked => steps.push(Step::Mark(index)),
                 Memory::Quarantined { floor, until, .. } => {
                     // Not before its quarantine is over: a round that counts a vote of the lost memory stores its token until then.
-                    if bound.span > 0 && self.now >= until && self.floor(index, on).is_some_and(|now| Some(now) != floor) {
+                    if bound.span > 0
+                        && self.now >= until
+                        && self.floor(index, on).is_some_and(|now| Some(now) != floor)
+                    {
                         steps.push(Step::AskCeilings(index));
                     }
                     if self.now >= until && (bound.span == 0 || floor.is_some()) {
@@ -120,9 +123,12 @@ impl State {
     /// modelled).
     fn may_forget(&self, index: usize, bound: &Bound) -> bool {
         let others = || self.nodes.iter().enumerate().filter(|(other, _)| *other != index);
-        let is_stored = |memory| matches!(memory, Memory::Admitted | Memory::Quarantined { renewed: true, .. });
+        let is_stored =
+            |memory| matches!(memory, Memory::Admitted | Memory::Quarantined { renewed: true, .. });
         let has_something = self.nodes[index].memory != Memory::Unmarked;
-        self.flushes > 0 && has_something && (bound.span == 0 || others().all(|(_, node)| is_stored(node.memory)))
+        self.flushes > 0
+            && has_something
+            && (bound.span == 0 || others().all(|(_, node)| is_stored(node.memory)))
     }
 
     /// Where a node's counters are to begin, if it can be said (`quorum::restart::floor`).
@@ -138,7 +144,9 @@ impl State {
     /// Whether the client still waits for the answer.
     fn is_awaited(&self, request: &Request) -> bool {
         match (&self.clients[usize::from(request.owner.client)].phase, request.what) {
-            (Phase::Asking(asking), What::Acquire { .. } | What::Raise { .. }) => asking.owner == request.owner,
+            (Phase::Asking(asking), What::Acquire { .. } | What::Raise { .. }) => {
+                asking.owner == request.owner
+            }
             (Phase::Holding(hold), What::Acquire { .. }) => hold.owner == request.owner,
             (Phase::Holding(hold), What::Extend { nth, .. }) => {
                 hold.owner == request.owner && hold.extensions == nth && hold.extending.is_some()
@@ -228,7 +236,8 @@ impl State {
     /// The votes of a round: the lock is held, or its token must be stored first (`quorum::Round`, `quorum::Fencing`).
     fn count(&mut self, index: usize, bound: &Bound, on: &Protections) {
         let Phase::Asking(asking) = &mut self.clients[index].phase else { return };
-        let top = *asking.top.get_or_insert_with(|| asking.votes.iter().flatten().max().copied().unwrap_or(0));
+        let top =
+            *asking.top.get_or_insert_with(|| asking.votes.iter().flatten().max().copied().unwrap_or(0));
         let valid_until = asking.started + bound.validity(on);
         if !is_stored(asking, top) && on.fence_quorum {
             let owner = asking.owner;

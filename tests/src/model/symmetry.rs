@@ -32,13 +32,15 @@ impl State {
                     Phase::Idle => {}
                     Phase::Asking(asking) => asking.votes[index].hash(&mut mix),
                     Phase::Holding(hold) => {
-                        (hold.voted[index], hold.extending.map(|extending| extending.votes[index])).hash(&mut mix);
+                        (hold.voted[index], hold.extending.map(|extending| extending.votes[index]))
+                            .hash(&mut mix);
                     }
                 }
             }
             let sum = |seed: u64, parts: &mut dyn Iterator<Item = u64>| parts.fold(seed, u64::wrapping_add);
             let mut requests = self.flying.iter().filter(|request| request.node == index);
-            let mut requests = requests.by_ref().map(|request| Mix::of(&(owner(request.owner), request.what)));
+            let mut requests =
+                requests.by_ref().map(|request| Mix::of(&(owner(request.owner), request.what)));
             sum(0, &mut requests).hash(&mut mix);
             let mut settled = self.settled.iter().filter(|(_, node)| *node == index);
             let mut settled = settled.by_ref().map(|(settled, _)| Mix::of(&owner(*settled)));

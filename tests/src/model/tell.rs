@@ -27,11 +27,22 @@ fn told(model: &Protocol, before: &State, step: Step, after: &State) -> String {
         Step::Deliver { request, heard } => delivered(&request, heard, before, after),
         Step::Count(client) => match &after.clients[client].phase {
             Phase::Holding(hold) if model.bound.span > 0 => {
-                format!("{} holds the lock until t{}, with token {}", client_name(client), hold.valid_until, hold.token)
+                format!(
+                    "{} holds the lock until t{}, with token {}",
+                    client_name(client),
+                    hold.valid_until,
+                    hold.token
+                )
             }
-            Phase::Holding(hold) => format!("{} holds the lock until t{}", client_name(client), hold.valid_until),
+            Phase::Holding(hold) => {
+                format!("{} holds the lock until t{}", client_name(client), hold.valid_until)
+            }
             Phase::Asking(asking) => {
-                format!("{} asks for counters to be raised to {}", client_name(client), asking.top.unwrap_or(0))
+                format!(
+                    "{} asks for counters to be raised to {}",
+                    client_name(client),
+                    asking.top.unwrap_or(0)
+                )
             }
             Phase::Idle => format!("{} is handed a lock whose validity has ended", client_name(client)),
         },
@@ -41,19 +52,27 @@ fn told(model: &Protocol, before: &State, step: Step, after: &State) -> String {
             format!("{} extends{how} at every node", client_name(client))
         }
         Step::CountExtension(client) => match &after.clients[client].phase {
-            Phase::Holding(hold) => format!("{} has extended until t{}", client_name(client), hold.valid_until),
+            Phase::Holding(hold) => {
+                format!("{} has extended until t{}", client_name(client), hold.valid_until)
+            }
             _ => format!("{} hears of its extension too late", client_name(client)),
         },
         Step::HandOff(client) => match &after.clients[client].phase {
             Phase::Holding(hold) => {
-                format!("{} hands the lock to the next in its process, with token {}", client_name(client), hold.token)
+                format!(
+                    "{} hands the lock to the next in its process, with token {}",
+                    client_name(client),
+                    hold.token
+                )
             }
             _ => format!("{} hands the lock off", client_name(client)),
         },
         Step::Release(client) => format!("{} releases everywhere", client_name(client)),
         Step::Flush(node) => format!("{} forgets everything", node_name(node)),
         Step::Mark(node) => match after.nodes[node].memory {
-            Memory::Quarantined { until, .. } => format!("{} has a new marker: quarantine until t{until}", node_name(node)),
+            Memory::Quarantined { until, .. } => {
+                format!("{} has a new marker: quarantine until t{until}", node_name(node))
+            }
             _ => format!("{} has a new marker", node_name(node)),
         },
         Step::AskCeilings(node) => match after.nodes[node].memory {
@@ -70,11 +89,16 @@ fn time_passes(before: &State, after: &State) -> String {
     let mut told = format!("time passes: t{}", after.now);
     for (index, node) in before.nodes.iter().enumerate() {
         if let Some(key) = node.key.filter(|_| after.nodes[index].key.is_none()) {
-            told += &format!("; {} lets the lock of {} expire", node_name(index), client_name(key.owner.client.into()));
+            told += &format!(
+                "; {} lets the lock of {} expire",
+                node_name(index),
+                client_name(key.owner.client.into())
+            );
         }
     }
     for (index, client) in before.clients.iter().enumerate() {
-        if matches!(client.phase, Phase::Holding(hold) if after.now >= hold.valid_until && before.now < hold.valid_until) {
+        if matches!(client.phase, Phase::Holding(hold) if after.now >= hold.valid_until && before.now < hold.valid_until)
+        {
             told += &format!("; the validity of {} ends", client_name(index));
         }
     }
