@@ -65,7 +65,9 @@ pub(super) fn properties(model: &Protocol) -> Properties {
         }));
     }
     if bound.flushes > 0 {
-        all.push(sometimes(RESTORED, |_, state| is_restored(state)));
+        if bound.extensions > 0 {
+            all.push(sometimes(RESTORED, |_, state| is_restored(state)));
+        }
         all.push(sometimes(REFUSED, |_, state| is_refused(state)));
         all.push(sometimes(ADMITTED, |_, state| {
             let are_in_order = state.nodes.iter().all(|node| node.memory == Memory::Admitted);
