@@ -156,7 +156,7 @@ mod tests {
             let noise = noise(amplitude);
             assert!(is_flat(|at| Some(1_000 + noise[at as usize])), "{amplitude}");
         }
-        assert!(is_flat(|at| Some(if at % 97 == 0 { 100_000 } else { 50 })), "spikes");
+        assert!(is_flat(|at| Some(if at.is_multiple_of(97) { 100_000 } else { 50 })), "spikes");
         assert!(is_flat(|at| Some(if at / 4 % 2 == 0 { 10 } else { 90 })), "as a server hangs and goes on");
     }
 
@@ -185,7 +185,9 @@ mod tests {
     fn a_low_water_mark_forgets_a_quarter_of_bursts_and_finds_a_leak_below_them() {
         let floor = Metric { quantile: 0.1, ..METRIC };
         let is_flat = |leak: u64| {
-            let burst = move |at: u64| Some(50 + leak * at + if at > 450 && at % 5 > 0 { 3_000 } else { 0 });
+            let burst = move |at: u64| {
+                Some(50 + leak * at + if at > 450 && !at.is_multiple_of(5) { 3_000 } else { 0 })
+            };
             judge(&samples(burst), &[floor]).unwrap()[0].is_flat()
         };
         assert!(is_flat(0) && !is_flat(1));
