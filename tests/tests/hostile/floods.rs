@@ -68,11 +68,12 @@ fn child_flooded() {
     let node = start(&server, &env);
     ends(&env, "connecting", Arc::clone(&node).probe()).unwrap();
     let heads = [("$1000000000000\r\n", "x"), ("*1000000000\r\n", ":0\r\n"), ("+", "x"), ("", ":0\r\n")];
-    for (head, again) in heads {
+    // What nobody has asked for is found by a look at an idle connection, which comes seldom.
+    for (head, again) in heads.into_iter().take(if idle { 1 } else { 4 }) {
         assert_heals(&env, &node);
         let before = peak();
         // An answer to nobody comes behind a true one.
-        let truth = if idle { "*2\r\n:2\r\n:1700000000000000\r\n" } else { "" };
+        let truth = if idle { "*4\r\n:2\r\n:1700000000000000\r\n:-2\r\n:0\r\n" } else { "" };
         let head = format!("{truth}{head}");
         let chunk = again.repeat(100_000 / again.len());
         let already = server.sent();

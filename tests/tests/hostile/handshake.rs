@@ -20,15 +20,19 @@ fn a_lie_while_connecting_is_told_and_an_honest_server_is_found() {
     let url = real.url();
     let password = url.split([':', '@']).nth(2).unwrap();
     for command in COMMANDS {
-        let server = HostileServer::before(&real);
-        for lie in lies() {
+        // All at once: what the client does not take for an answer costs its whole patience.
+        let starting = |lie| {
+            let server = HostileServer::before(&real);
             server.on(command, Deed::Replace(lie));
-            let node = start(&server, &env);
+            (start(&server, &env), server)
+        };
+        for (node, _server) in lies().into_iter().map(starting).collect::<Vec<_>>() {
             // It may be taken for honest where it says the same thing, or says it to nobody.
             if let Err(error) = ends(&env, command, Arc::clone(&node).probe()) {
                 assert!(!format!("{error} {error:?}").contains(password), "{command}");
             }
         }
+        let server = HostileServer::before(&real);
         server.on(command, Deed::Replace(b"+x\r\n".to_vec()));
         let node = start(&server, &env);
         let _ = ends(&env, command, Arc::clone(&node).probe());

@@ -7,12 +7,14 @@ use redlock::backend::redis::RedisConfig;
 use redlock::testing::servers::RedisFleet;
 use redlock::{AcquireError, Locks};
 use redlock_tests::hostile::{Deed, HostileServer};
-use redlock_tests::support::{LONG, assert_no_key_is_left, eventually};
+use redlock_tests::support::{assert_no_key_is_left, eventually};
 
 use crate::catalogue::{lies, silences};
 use crate::{assert_no_panic, count_panics, ends, environment};
 
 const NODES: usize = 5;
+/// Short: what a server says of a request that it has run all the same ("not done", "not here") leaves a key until it expires.
+const TTL: Duration = Duration::from_secs(10);
 
 /// Five real servers, the first of them behind hostile ones.
 struct Besieged {
@@ -27,8 +29,7 @@ impl Besieged {
         let fleet = RedisFleet::start(NODES).unwrap();
         let hostile: Vec<_> = fleet.iter().take(hostile).map(HostileServer::before).collect();
         let urls = hostile.iter().map(HostileServer::url).chain(fleet.urls().into_iter().skip(hostile.len()));
-        let builder =
-            Locks::builder().restart_guard(false).ttl(LONG).node_timeout(Duration::from_millis(200));
+        let builder = Locks::builder().restart_guard(false).ttl(TTL).node_timeout(Duration::from_millis(200));
         let builder = urls.fold(builder, |builder, url| builder.redis(RedisConfig::from_url(&url).unwrap()));
         let locks = block_on(builder.build()).unwrap();
         Self { fleet, hostile, locks }

@@ -26,8 +26,8 @@ fn a_soak_ends_with_nothing_left_and_a_forged_leak_in_it_is_noticed() {
     if length >= JUDGED_FROM {
         assert!(report.is_flat(), "{report}");
     }
-    for index in 0..METRICS.len() {
-        assert!(!is_flat_with_a_leak_of(index, &report.samples), "{}", METRICS[index].name);
+    for (index, metric) in METRICS.iter().enumerate() {
+        assert!(!is_flat_with_a_leak_of(index, &report.samples), "{}", metric.name);
     }
 }
 

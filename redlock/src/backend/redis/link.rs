@@ -31,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A connection on which requests wait is closed when this many looks in a row have seen no answer.
 const SILENT_LOOKS: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A connection on which nothing waits is asked for a sign of life after so many looks: what comes in unasked, and is no answer,
+/// is kept in memory until the connection is closed.
+const IDLE_LOOKS: u32 = 20;
 
 /// What the node and its task share.
 pub(super) struct Shared {
@@ -436,14 +439,19 @@ async fn watch_over(shared: &Shared, config: &RedisConfig, running: &mut Running
     }
 }
 
-/// Completes when requests wait and nothing at all is answered.
+/// Completes when requests wait, or a look at an idle connection does, and nothing at all is answered.
 async fn silence(shared: &Shared, connection: &Connection) {
     let pause = || shared.env.sleep_until(shared.env.now().saturating_add(LOOK_EVERY));
+    let mut idle = 0;
     loop {
         pause().await;
         if !connection.is_waited_for() {
-            continue;
+            idle += 1;
+            if idle < IDLE_LOOKS {
+                continue;
+            }
         }
+        idle = 0;
         // Perhaps they are answered and their callers have not looked yet. A request of our own tells.
         let sent = shared.env.now();
         let mut time = std::pin::pin!(connection.ask_time());
