@@ -135,7 +135,10 @@ impl ProcessNode {
         let mut server = self.server();
         let address = server.address();
         let done = match action {
-            Action::Kill => Ok(server.kill()),
+            Action::Kill => {
+                server.kill();
+                Ok(())
+            }
             Action::Start if server.is_running() => Ok(()),
             Action::Start => return self.start(&server, |_| Ok(())),
             Action::StartEmpty if server.is_running() => {

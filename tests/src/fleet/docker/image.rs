@@ -1,16 +1,15 @@
 //! The image of the containers: that of `docker-compose.yml`, or one of this machine's own server.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use redlock::testing::servers::redis_program;
-use testcontainers::GenericBuildableImage;
-use testcontainers::bollard::Docker;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
-use testcontainers::runners::AsyncBuilder as _;
+use testcontainers::bollard::{Docker, body_full};
 
 use super::container::chain;
 
@@ -20,10 +19,6 @@ const COMPOSE: (&str, &str) = ("redis", "7-alpine");
 const LOCAL: &str = "redlock-redis";
 /// How long to wait for a registry.
 const PULL_LIMIT: Duration = Duration::from_secs(120);
-
-/// Where `COPY` finds what goes into the image.
-const ROOT: &str = "root";
-const DOCKERFILE: &str = "FROM scratch\nCOPY root /\nWORKDIR /data\n";
 
 /// `NAME:TAG`
 #[derive(Debug, Clone)]
@@ -52,7 +47,7 @@ pub(super) async fn find_or_build(docker: Docker) -> Result<ImageName, String> {
     }
     match (pull(&docker, &compose).await, own) {
         (Ok(()), _) => Ok(compose),
-        (Err(_), Ok(program)) => program.build().await,
+        (Err(_), Ok(program)) => program.import(&docker).await,
         (Err(pull), Err(own)) => {
             Err(format!("{compose} cannot be pulled ({pull}), and none can be built: {own}"))
         }
@@ -85,7 +80,7 @@ struct Program {
 impl Program {
     fn find() -> Result<Self, String> {
         let path = redis_program().map_err(|error| error.to_string())?;
-        let about = output(Command::new(&path).arg("--version"))?;
+        let about = text(Command::new(&path).arg("--version"))?;
         let version = about.split_ascii_whitespace().find_map(|word| word.strip_prefix("v="));
         let version = version.ok_or_else(|| format!("{} does not tell its version", path.display()))?;
         Ok(Self { version: version.to_owned(), path })
@@ -95,28 +90,39 @@ impl Program {
         ImageName { name: LOCAL.to_owned(), tag: self.version.clone() }
     }
 
-    /// Of the program and the libraries that it loads, and of nothing else.
-    async fn build(&self) -> Result<ImageName, String> {
+    /// Imports one of the program, the libraries that it loads and an empty directory, as `docker import` does.
+    async fn import(&self, docker: &Docker) -> Result<ImageName, String> {
         let image = self.image();
-        let libraries = libraries(&output(Command::new("ldd").arg(&self.path))?);
-        let server = format!("{ROOT}/usr/bin/redis-server");
-        let files = libraries.iter().map(|library| (PathBuf::from(library), format!("{ROOT}{library}")));
-        let mut building = GenericBuildableImage::new(&image.name, &image.tag)
-            .with_dockerfile_string(DOCKERFILE)
-            .with_file(resolved(&self.path), server);
-        for (file, target) in files {
-            building = building.with_file(resolved(&file), target);
+        let wrong = |why: String| format!("cannot build {image}: {why}");
+        let files = self.files().map_err(wrong)?;
+        let options =
+            CreateImageOptionsBuilder::default().from_src("-").repo(&image.name).tag(&image.tag).build();
+        let mut steps = docker.create_image(Some(options), Some(body_full(files.into())), None);
+        while let Some(step) = steps.next().await {
+            step.map_err(|error| wrong(chain(&error)))?;
         }
-        match building.build_image().await {
-            Ok(_) => Ok(image),
-            Err(error) => Err(format!("cannot build {image}: {}", chain(&error))),
+        Ok(image)
+    }
+
+    /// The image's files, as tar(1) packs them.
+    fn files(&self) -> Result<Vec<u8>, String> {
+        let root = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+        copy(&self.path, root.path(), Path::new("/usr/bin/redis-server"))?;
+        for library in libraries(&text(Command::new("ldd").arg(&self.path))?) {
+            copy(Path::new(&library), root.path(), Path::new(&library))?;
         }
+        fs::create_dir(root.path().join("data")).map_err(|error| error.to_string())?;
+        let entries = fs::read_dir(root.path()).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let names = entries.map_err(|error| error.to_string())?.into_iter().map(|entry| entry.file_name());
+        output(Command::new("tar").arg("-cf").arg("-").arg("-C").arg(root.path()).args(names))
     }
 }
 
-/// The file behind links, which would point to nothing in the image.
-fn resolved(path: &std::path::Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+/// Copies a file, not the link to it, to where it will be in the image.
+fn copy(file: &Path, root: &Path, target: &Path) -> Result<(), String> {
+    let target = root.join(target.strip_prefix("/").unwrap_or(target));
+    let copied = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::copy(file, &target));
+    copied.map(drop).map_err(|error| format!("cannot copy {}: {error}", file.display()))
 }
 
 /// The paths in what ldd(1) prints: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for the loader.
@@ -126,13 +132,17 @@ fn libraries(text: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+fn text(command: &mut Command) -> Result<String, String> {
+    Ok(String::from_utf8_lossy(&output(command)?).into_owned())
+}
+
+fn output(command: &mut Command) -> Result<Vec<u8>, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("cannot run {name}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(output.stdout)
 }
 
 #[cfg(test)]
