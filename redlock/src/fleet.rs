@@ -196,10 +196,11 @@ impl Fleet {
         let patience = Duration::from_millis(500).min(self.quarantine);
         let now = driver.env.now();
         let fresh = now.saturating_sub(self.quarantine / 10);
-        let must_ask_all = self.state().clocks.any_moved()
-            || nodes
-                .clone()
-                .any(|node| self.is_ripe(driver.nodes()[node].standing(), driver.nodes()[node].clock(), now));
+        // Whose quarantine is over before anybody is asked: only then is every token that they may have forgotten stored
+        // by those who say now how far theirs have come.
+        let is_ripe = |node: usize| self.is_ripe(before[node], driver.nodes()[node].clock(), now);
+        let ripe: Vec<bool> = nodes.clone().map(is_ripe).collect();
+        let must_ask_all = self.state().clocks.any_moved() || ripe.contains(&true);
         let due: Vec<usize> = {
             let mut state = self.state();
             let due = nodes.clone().filter(|&node| {
@@ -231,7 +232,7 @@ impl Fleet {
             }
         }
         let clocks_are_odd = self.look_at_clocks(driver, renewal, &seen, patience).await;
-        self.look_at_memories(driver, &seen, patience).await || clocks_are_odd
+        self.look_at_memories(driver, &seen, &ripe, patience).await || clocks_are_odd
     }
 
     /// Whether a node's quarantine is over by its clock.

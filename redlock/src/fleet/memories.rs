@@ -11,8 +11,14 @@ use crate::quorum::restart::{self, Seen, Step};
 use crate::telemetry::events;
 
 impl Fleet {
-    /// Sees to markers, quarantines and their ends.
-    pub(super) async fn look_at_memories(&self, driver: &Driver, seen: &[Seen], patience: Duration) -> bool {
+    /// Sees to markers, quarantines and their ends. `ripe`: whose quarantine was over before they were seen.
+    pub(super) async fn look_at_memories(
+        &self,
+        driver: &Driver,
+        seen: &[Seen],
+        ripe: &[bool],
+        patience: Duration,
+    ) -> bool {
         let charter = restart::charter(self.wanted, seen);
         let now = driver.env.now();
         let mut requests = Vec::new();
@@ -32,6 +38,7 @@ impl Fleet {
                 Step::Wait if self.is_endless(standing, known.clock(), now) => {
                     Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine }
                 }
+                Step::Wait if !ripe[node] => continue,
                 Step::Wait => match self.admission(driver, node, standing, seen, now) {
                     Some(floor) => Mark::Admit { floor },
                     None => continue,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::options::Options;
+use crate::fault;
 use crate::history::Event;
 
 /// Worker processes, each one client of a run. Dropped, they are killed and gone.
@@ -154,6 +155,20 @@ impl Crew {
             io::Error::new(io::ErrorKind::InvalidInput, what)
         })?;
         Ok(locked(member))
+    }
+}
+
+impl fault::Crew for Crew {
+    fn pause(&self, client: usize) -> io::Result<()> {
+        Self::pause(self, client)
+    }
+
+    fn resume(&self, client: usize) -> io::Result<()> {
+        Self::resume(self, client)
+    }
+
+    fn kill_and_replace(&self, client: usize) -> io::Result<()> {
+        Self::kill_and_replace(self, client)
     }
 }
 

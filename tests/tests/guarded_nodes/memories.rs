@@ -40,6 +40,28 @@ fn nodes_that_forgot_wait_for_one_that_cannot_be_reached_and_may_remember() {
     assert!(world.is_admitted(0) && world.is_admitted(1));
 }
 
+/// A token that a vote from a lost memory has helped to win may be stored by the others only when the quarantine is over.
+#[test]
+fn others_are_asked_how_far_their_tokens_have_come_when_the_quarantine_is_over() {
+    for late in (20..480).step_by(20) {
+        let (world, client) = World::new(3);
+        for link in &client.links {
+            link.set_for(Op::Probe, Fault::delay(millis(0), millis(late)));
+        }
+        world.nodes[0].crash_losing_memory();
+        world.sim.advance(TTL * 2);
+        assert!(world.is_admitted(0));
+        let marks = client.links[0].log().into_iter().filter(|event| event.op == Op::Mark);
+        let marks: Vec<_> = marks.map(|event| event.at).collect();
+        let [.., made, admitted] = marks[..] else { panic!("{marks:?}") };
+        for link in &client.links[1..] {
+            let asked = link.log().into_iter().filter(|event| event.op == Op::Probe && event.at < admitted);
+            let asked = asked.map(|event| event.at).max().unwrap();
+            assert!(asked >= made.saturating_add(TTL), "{late} ms: asked before the quarantine was over");
+        }
+    }
+}
+
 #[test]
 fn a_fleet_that_forgot_everything_comes_back() {
     for count in [1, 2, 3, 4, 5] {
