@@ -1,0 +1,69 @@
+//! Each safeguard, switched off: the simulation finds what it is for, without being told where to look but for the plan.
+
+use redlock::Protections;
+use redlock_tests::simulation::first_violation_in;
+
+/// Each safeguard, and the plan in which so many runs show that it is off.
+const MISSED: &[(&str, &str, u64)] = &[
+    ("validity_check", "network", 100),
+    ("drift_allowance", "rates", 100),
+    ("fresh_owner", "network", 200),
+    ("stale_deadline", "leftovers", 100),
+    ("release_owner_check", "network", 100),
+    ("extend_owner_check", "network", 100),
+    ("never_shorten", "clocks", 100),
+    ("release_unknown", "leftovers", 100),
+    ("adopt_stragglers", "leftovers", 100),
+    ("extend_in_time", "network", 100),
+    ("lost_on_majority", "deletions", 100),
+    ("lost_ahead", "rates", 100),
+    ("fence_quorum", "clocks", 200),
+    ("fence_clamp", "clocks", 100),
+    ("fence_extend", "erosion", 100),
+    ("fence_once", "leftovers", 100),
+    ("marker_check", "memories", 100),
+    ("quarantine", "memories", 100),
+    ("quarantine_from_marker", "memories", 100),
+    ("fence_floor", "setback", 100),
+    ("restore", "erosion", 100),
+    ("restore_new_only", "deletions", 100),
+    ("clock_guard", "clocks", 100),
+    ("own_clock", "clocks", 100),
+];
+
+/// What nodes in memory have nothing to do with: shown on real servers, or in the `mutants` test.
+const ELSEWHERE: &[&str] = &["settle_everywhere", "sentinel_majority", "preflight"];
+
+#[test]
+fn without_a_safeguard_the_simulation_finds_what_it_is_for() {
+    for (safeguard, plan, limit) in MISSED {
+        let protections = Protections::without(safeguard).unwrap();
+        match first_violation_in(plan, protections, *limit) {
+            Some((seed, what)) => println!("{safeguard}: {plan}, seed {seed}: {what}"),
+            None => panic!("{safeguard} is off and nothing happens in {limit} runs of {plan}"),
+        }
+    }
+}
+
+#[test]
+fn every_safeguard_is_in_the_table_or_elsewhere() {
+    for name in Protections::NAMES {
+        let listed = MISSED.iter().any(|(safeguard, ..)| safeguard == name);
+        assert!(listed != ELSEWHERE.contains(name), "{name}");
+    }
+}
+
+/// A table for people: the first violation of each safeguard's absence, plan by plan.
+#[test]
+#[ignore = "takes minutes; for the report"]
+fn table_of_all_safeguards_and_plans() {
+    let limit = std::env::var("REDLOCK_SEEDS").map_or(100, |text| text.parse().unwrap());
+    for safeguard in Protections::NAMES.iter().filter(|name| !ELSEWHERE.contains(name)) {
+        let protections = Protections::without(safeguard).unwrap();
+        for plan in redlock_tests::simulation::plan_names() {
+            if let Some((seed, what)) = first_violation_in(plan, protections, limit) {
+                println!("| {safeguard} | {plan} | {seed} ({} runs) | {what} |", seed / 8 + 1);
+            }
+        }
+    }
+}
