@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use redlock::testing::virtual_env::VirtualEnv;
 
-use super::setting::{Profile, Setting};
+use super::setting::{Network, Profile, Setting};
 use super::world::World;
 
 /// What a run is about: the world that it draws, and the course of it.
@@ -103,7 +103,7 @@ fn quiet(dice: &Dice<'_>, nodes: usize, longest_ttl: Duration, clients: Vec<Prof
         node_rates: Vec::new(),
         clients,
         late: 1,
-        lossy: true,
+        network: Network::Bad,
         may_crash: false,
         troubles: Vec::new(),
         steps: 30,

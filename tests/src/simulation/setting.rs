@@ -23,8 +23,8 @@ pub(crate) struct Setting {
     pub(crate) clients: Vec<Profile>,
     /// So many clients, the last ones, join late.
     pub(crate) late: usize,
-    /// Single messages are lost, refused and late, and not only slow.
-    pub(crate) lossy: bool,
+    /// What becomes of single messages.
+    pub(crate) network: Network,
     /// One client may be gone for good, and leave what it held.
     pub(crate) may_crash: bool,
     /// What goes wrong besides single messages, by weight.
@@ -33,6 +33,17 @@ pub(crate) struct Setting {
     pub(crate) steps: usize,
     /// So long after the faults everybody must be able to acquire.
     pub(crate) recovery: Duration,
+}
+
+/// What becomes of single messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// They are slow.
+    Slow,
+    /// Now and then an answer is lost, too.
+    Forgetful,
+    /// They are lost, refused, late and doubled.
+    Bad,
 }
 
 /// A client: its clock, its configuration and its habits.

@@ -15,14 +15,13 @@ use super::event::Event;
 use super::ledger::Ledger;
 use super::plans::{Dice, Plan};
 use super::scene::Scene;
-use super::setting::Setting;
+use super::setting::{Network, Setting};
 use super::spy::Spy;
 use super::watched::Watched;
 
 /// One run's world.
 pub(crate) struct World {
     pub(crate) sim: VirtualEnv,
-    pub(crate) plan: &'static Plan,
     pub(crate) setting: Setting,
     protections: Protections,
     pub(crate) nodes: Vec<Arc<Watched>>,
@@ -70,7 +69,7 @@ impl World {
             (0..setting.names).map(|name| LockName::new(format!("name-{name}")).expect("a good name"));
         let names = names.collect();
         let (locks, over) = (Mutex::default(), Arc::default());
-        let world = Self { plan, protections, nodes, names, ledger, clients, locks, over, setting, sim };
+        let world = Self { protections, nodes, names, ledger, clients, locks, over, setting, sim };
         world.run_clocks();
         Arc::new(world)
     }
@@ -180,8 +179,11 @@ impl World {
     pub(crate) fn stir_way(&self, way: &FaultyNode) {
         let ms = Duration::from_millis;
         let slow = || Fault::delay(ms(0)..ms(3), ms(0)..ms(3));
-        if !self.setting.lossy {
-            return way.set_random([(98, slow()), (2, Fault::drop_reply().with_delay(ms(0)..ms(3), ms(0)))]);
+        let lost = || Fault::drop_reply().with_delay(ms(0)..ms(3), ms(0));
+        match self.setting.network {
+            Network::Slow => return way.set(slow()),
+            Network::Forgetful => return way.set_random([(98, slow()), (2, lost())]),
+            Network::Bad => {}
         }
         way.set_random([
             (83, slow()),

@@ -5,9 +5,9 @@ use redlock_tests::simulation::first_violation_in;
 
 /// Each safeguard, and the plan in which so many runs show that it is off.
 const MISSED: &[(&str, &str, u64)] = &[
-    ("validity_check", "network", 100),
+    ("validity_check", "memories", 60),
     ("drift_allowance", "rates", 100),
-    ("fresh_owner", "network", 200),
+    ("fresh_owner", "leftovers", 60),
     ("stale_deadline", "leftovers", 100),
     ("release_owner_check", "network", 100),
     ("extend_owner_check", "network", 100),

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::{Dice, Plan, quiet};
 use crate::simulation::event::Event;
-use crate::simulation::setting::{Profile, Setting};
+use crate::simulation::setting::{Network, Profile, Setting};
 use crate::simulation::world::World;
 
 pub(super) const PLAN: Plan = Plan { name: "deletions", setting, course };
@@ -19,7 +19,7 @@ fn setting(dice: &Dice<'_>) -> Setting {
     let clients = dice.alike(2, &base);
     let mut setting = quiet(dice, dice.one_of(&[3, 5]), Duration::from_millis(TTL), clients);
     setting.late = 0;
-    setting.lossy = false;
+    setting.network = Network::Slow;
     setting
 }
 
@@ -27,7 +27,8 @@ fn course(world: Arc<World>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         for _ in 0..3 {
             let Some(guard) = world.take(0, 0).await else { continue };
-            world.sim.sleep(world.millis(TTL)).await;
+            // By then it knows of every node that it has the lock there: one that never voted may be given it again.
+            world.sim.sleep(Duration::from_millis(20) + world.millis(TTL)).await;
             let first = world.any_node();
             // What it holds is not its own any more, through no fault of anybody's.
             world.ledger.now().scene.excuse();

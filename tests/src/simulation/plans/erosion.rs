@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::{Dice, Plan, quiet};
-use crate::simulation::setting::{Profile, Setting};
+use crate::simulation::setting::{Network, Profile, Setting};
 use crate::simulation::world::World;
 
 pub(super) const PLAN: Plan = Plan { name: "erosion", setting, course };
@@ -19,7 +19,7 @@ fn setting(dice: &Dice<'_>) -> Setting {
     let clients = dice.alike(2, &base);
     let mut setting = quiet(dice, dice.one_of(&[3, 5]), Duration::from_millis(TTL), clients);
     setting.late = 0;
-    setting.lossy = false;
+    setting.network = Network::Forgetful;
     setting
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Dice, Plan, quiet, troubles};
-use crate::simulation::setting::{Profile, Setting};
+use crate::simulation::setting::{Network, Profile, Setting};
 
 pub(super) const PLAN: Plan = Plan { name: "rates", setting, course: troubles };
 
@@ -29,7 +29,7 @@ fn setting(dice: &Dice<'_>) -> Setting {
     setting.nodes_keep = true;
     setting.late = 0;
     setting.names = 1;
-    setting.lossy = false;
+    setting.network = Network::Forgetful;
     setting.steps = 10;
     setting.recovery = Duration::from_secs(60);
     setting
