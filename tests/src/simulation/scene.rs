@@ -36,6 +36,8 @@ pub(crate) struct Scene {
     stopped: Vec<Option<Instant>>,
     /// Until when a client was paused last.
     pub(crate) paused: Vec<Instant>,
+    /// When each client has sent an extend last.
+    pub(crate) renewed: Vec<Option<Instant>>,
     /// What was asked for before this point may be wrong about the time, or may have been taken away.
     excused: Instant,
 }
@@ -87,6 +89,7 @@ impl Scene {
             asked: BTreeMap::new(),
             stopped: vec![None; clients],
             paused: vec![VirtualEnv::START; clients],
+            renewed: vec![None; clients],
             excused: VirtualEnv::START,
         }
     }
@@ -153,6 +156,7 @@ impl Scene {
             Event::Asked(asked) if asked.op == Op::Acquire => {
                 self.asked.insert((asked.client, asked.name.clone()), asked.owner);
             }
+            Event::Asked(asked) => self.renewed[asked.client] = Some(self.now),
             Event::Ran(ran) if ran.granted() && ran.op != Op::Raise => self.promise(ran),
             Event::Released { node, name, was_held: true, .. } | Event::Deleted { node, name } => {
                 self.promises[*node].remove(name);

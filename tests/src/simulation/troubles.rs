@@ -13,6 +13,8 @@ use super::world::World;
 pub(crate) enum Trouble {
     /// A process gets no CPU for a while.
     Pause,
+    /// The same, while a renewal is under way.
+    PauseRenewing,
     /// A server stops, as by SIGSTOP: its requests queue up.
     Hang,
     /// A client's connection to a node breaks; what is sent from now on may overtake what was sent.
@@ -41,6 +43,7 @@ pub(crate) enum Trouble {
 
 pub(super) const SITUATIONS: &[&str] = &[
     "client paused",
+    "client paused while it renews",
     "node hung",
     "connection broken",
     "partition",
@@ -98,6 +101,7 @@ impl World {
                 self.ledger.count("client paused");
                 self.pause(client, self.in_less_than(1_500));
             }
+            Trouble::PauseRenewing => self.pause_renewing().await,
             Trouble::Hang => {
                 self.ledger.count("node hung");
                 self.clients.iter().for_each(|client| client.ways[node].hang());
@@ -161,6 +165,22 @@ impl World {
                 (0..self.quorum()).for_each(|next| self.turn(dials, (first + next) % count, 1_000 * millis));
                 // So that what a minority does next is not taken for a part of it.
                 self.sim.sleep(Duration::from_millis(1_500)).await;
+            }
+        }
+    }
+
+    /// Waits until a client renews, and stops it before it has the answers.
+    async fn pause_renewing(&self) {
+        for _ in 0..300 {
+            self.sim.sleep(Duration::from_millis(1)).await;
+            let now = self.sim.now();
+            let renewed = self.ledger.now().scene.renewed.clone();
+            let just = |at: &Option<Instant>| {
+                at.is_some_and(|at| now.saturating_since(at) <= Duration::from_millis(1))
+            };
+            if let Some(client) = renewed.iter().position(just) {
+                self.ledger.count("client paused while it renews");
+                return self.pause(client, self.in_less_than(1_500));
             }
         }
     }

@@ -14,7 +14,8 @@ fn setting(dice: &Dice<'_>) -> Setting {
     setting.nodes_keep = true;
     setting.may_crash = true;
     setting.troubles = vec![
-        (4, Trouble::Pause),
+        (3, Trouble::Pause),
+        (3, Trouble::PauseRenewing),
         (1, Trouble::Hang),
         (3, Trouble::Break),
         (2, Trouble::Partition),
