@@ -191,13 +191,13 @@ impl World {
         let (clients, nodes) = (self.below(1 << self.clients.len()), self.below(1 << self.nodes.len()));
         let direction = self.below(3);
         for (number, client) in
-            self.clients.iter().enumerate().filter(|(number, _)| clients >> number & 1 == 1)
+            self.clients.iter().enumerate().filter(|(number, _)| (clients >> number) & 1 == 1)
         {
-            for (node, way) in client.ways.iter().enumerate().filter(|(node, _)| nodes >> node & 1 == 1) {
+            for (node, way) in client.ways.iter().enumerate().filter(|(node, _)| (nodes >> node) & 1 == 1) {
                 let is_heard = match direction {
                     0 => true,
                     1 => false,
-                    _ => (number + node) % 2 == 0,
+                    _ => (number + node).is_multiple_of(2),
                 };
                 way.set(if is_heard { Fault::drop_reply() } else { Fault::drop_request() });
             }

@@ -38,11 +38,10 @@ fn course(world: Arc<World>) -> BoxFuture<'static, ()> {
                 world.nodes[node].node.evict(name);
                 world.ledger.tell(&Event::Deleted { node, name });
             }
-            if world.below(2) == 0 {
-                if let Some(others) = world.take(1, 0).await {
-                    world.sim.sleep(world.millis(300)).await;
-                    world.give_back(1, others).await;
-                }
+            let others = if world.below(2) == 0 { world.take(1, 0).await } else { None };
+            if let Some(others) = others {
+                world.sim.sleep(world.millis(300)).await;
+                world.give_back(1, others).await;
             }
             for _ in 0..30 {
                 world.sim.sleep(Duration::from_millis(TTL / 20)).await;
