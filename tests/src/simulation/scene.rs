@@ -96,7 +96,7 @@ impl Scene {
 
     /// The time that a node's clock shows.
     pub(crate) fn node_time(&self, node: usize) -> Instant {
-        time_of(&*self.nodes[node])
+        time_of(&self.nodes[node])
     }
 
     /// Who has a name on a node now, as it has promised.
