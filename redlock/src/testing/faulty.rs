@@ -262,6 +262,14 @@ impl FaultyNode {
                 let first = self.call(what, call).await;
                 let (node, what, second) = (Arc::clone(self), what.clone(), call(Arc::clone(&self.node)));
                 let later = later.draw(&*self.env);
+                if later.is_zero() {
+                    // On its heels: nothing that was sent later runs in between.
+                    self.note(&what);
+                    if !what.is_outdated(self.node.standing()) {
+                        let _ = second.await;
+                    }
+                    return Some(first);
+                }
                 self.env.spawn(Box::pin(async move {
                     node.env.sleep_until(node.env.now().saturating_add(later)).await;
                     node.note(&what);

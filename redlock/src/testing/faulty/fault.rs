@@ -68,7 +68,8 @@ impl Fault {
         Self::of(Fate::FailAfterEffect(kind))
     }
 
-    /// Takes effect twice, the second time so much later, past whatever was sent meanwhile. The reply is the first's.
+    /// Takes effect twice, the second time so much later, past whatever was sent meanwhile; with no time between them,
+    /// nothing else runs in between. The reply is the first's.
     pub fn duplicate(later: impl Into<Delay>) -> Self {
         Self::of(Fate::Duplicate(later.into()))
     }

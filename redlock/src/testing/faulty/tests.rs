@@ -200,6 +200,19 @@ fn a_duplicate_runs_past_a_release() {
 }
 
 #[test]
+fn a_duplicate_with_no_time_between_runs_before_a_release_that_queued_up_behind_it() {
+    let bench = bench();
+    bench.node.next(Op::Acquire, Fault::duplicate(ms(0)));
+    bench.node.hang();
+    let (_acquire, release) = (send(bench.acquire(A)), send(bench.release(A)));
+    bench.node.resume();
+    assert!(bench.sim.block_on(release).unwrap().was_held);
+    bench.sim.advance(ms(1));
+    assert!(!bench.is_held());
+    assert_eq!(bench.log(), [(0, Op::Acquire), (0, Op::Acquire), (0, Op::Release)]);
+}
+
+#[test]
 fn what_was_sent_over_a_broken_connection_arrives_and_may_be_overtaken() {
     let bench = bench();
     bench.node.next(Op::Acquire, Fault::delay(ms(50), ms(0)));
