@@ -34,6 +34,7 @@ mod step;
 mod symmetry;
 mod tell;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use redlock::Protections;
@@ -135,6 +136,40 @@ pub enum Harm {
     Violates(&'static str),
     /// This cannot be reached.
     Misses(&'static str),
+}
+
+impl Harm {
+    /// Whether a check without the safeguard came to it.
+    pub fn is_shown_by(&self, report: &Report) -> bool {
+        match self {
+            Self::Violates(property) => {
+                report.violated.as_ref().is_some_and(|found| found.property == *property)
+            }
+            Self::Misses(property) => report.violated.is_none() && report.missed.contains(property),
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing can happen that must not, and everything that must be possible is.
+    pub fn is_good(&self) -> bool {
+        self.violated.is_none() && self.missed.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, states, steps, depth, elapsed, .. } = self;
+        write!(f, "{:<18} {states} states, {steps} steps, depth {depth}, {elapsed:.1?}: ", bound.name)?;
+        match &self.violated {
+            Some(violation) => {
+                write!(f, "BAD: {}", violation.property)?;
+                violation.steps.iter().try_for_each(|step| write!(f, "\n    {step}"))
+            }
+            None if self.missed.is_empty() => f.write_str("good"),
+            None => write!(f, "BAD: never reached: {}", self.missed.join(", ")),
+        }
+    }
 }
 
 /// The safeguards that the model has.

@@ -71,7 +71,8 @@ impl Table {
     /// Those of the file, and a document without the marks.
     pub fn write_into(&self, document: &Path) -> io::Result<()> {
         let text = fs::read_to_string(document)?;
-        let around = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let around =
+            text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
         let Some((before, behind)) = around else {
             let detail = format!("{}: expected the lines `{BEGIN}` and `{END}`", document.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, detail));
@@ -95,7 +96,11 @@ mod tests {
         }
 
         fn try_without(&self, safeguard: &'static str) -> Fate {
-            if safeguard == self.0 { Fate::Killed("at once".to_owned()) } else { Fate::Survived("once".to_owned()) }
+            if safeguard == self.0 {
+                Fate::Killed("at once".to_owned())
+            } else {
+                Fate::Survived("once".to_owned())
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::env;
 use clap::Args;
 use redlock::Protections;
 use redlock_tests::fleet;
-use redlock_tests::scenarios::{self, Finding, SCENARIOS, SceneError, Scenario};
+use redlock_tests::scenarios::{self, Finding, SCENARIOS, Scenario, SceneError};
 
 use crate::Good;
 

@@ -32,7 +32,9 @@ pub(crate) fn run(options: &Options) -> Good {
     let summary = simulation::run_many(seeds, protections, threads, &|runs| bar.set_position(runs));
     bar.finish_and_clear();
     println!("{} runs, {} locks acquired, {:.1?}", summary.runs, summary.acquired, bar.elapsed());
-    print!("{}", summary.record);
+    for (situation, count) in summary.record.counts() {
+        println!("{count:>12}  {situation}");
+    }
     match summary.complaint() {
         None => println!("good: nothing happened that must not, and every situation came up"),
         Some(complaint) => {

@@ -18,6 +18,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Good {
     let report = soak::run(options.length, &mut |line| eprintln!("{line}"))?;
     println!("{report}");
-    println!("{}", if report.is_flat() { "good: nothing grew, and nothing was left" } else { "BAD: see above" });
+    println!(
+        "{}",
+        if report.is_flat() { "good: nothing grew, and nothing was left" } else { "BAD: see above" }
+    );
     Ok(report.is_flat())
 }

@@ -15,8 +15,8 @@ impl Layer for Simulation {
     }
 
     fn try_without(&self, safeguard: &'static str) -> Fate {
-        let found =
-            Protections::without(safeguard).and_then(|without| simulation::first_violation(without, self.seeds));
+        let found = Protections::without(safeguard)
+            .and_then(|without| simulation::first_violation(without, self.seeds));
         match found {
             Some((seed, _)) => Fate::Killed(format!("after {} seeds", seed + 1)),
             None => Fate::Survived(format!("{} seeds", self.seeds)),
