@@ -44,16 +44,6 @@ pub enum SceneError {
     /// A lock that was held was not released.
     #[error("a lock was not released: {0}")]
     Release(#[from] ReleaseError),
-    /// An operator's command failed.
-    #[error("{node}: `{command}` failed: {source}")]
-    Command {
-        /// The node's address.
-        node: String,
-        /// The first word of the command.
-        command: String,
-        /// Why.
-        source: io::Error,
-    },
     /// A client's threads could not be started.
     #[error("a client cannot start its threads: {0}")]
     Threads(#[source] io::Error),
