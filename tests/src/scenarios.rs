@@ -26,9 +26,9 @@ mod late_replies;
 mod lost_reply;
 mod majority_down;
 mod minority_token;
+mod moved_slot;
 mod one_server;
 mod overtaken;
-mod moved_slot;
 mod paused_client;
 mod power_loss;
 mod promotion;
@@ -167,15 +167,12 @@ impl Scenario {
     ///
     /// # Errors
     /// [`SceneError`] if it cannot be played to its end, or not on such a fleet.
-    pub fn play(
-        &self,
-        fleet: &str,
-        program: &Path,
-        protections: Protections,
-    ) -> Result<Outcome, SceneError> {
+    pub fn play(&self, fleet: &str, program: &Path, protections: Protections) -> Result<Outcome, SceneError> {
         let started = Instant::now();
         let finding = match self.play {
-            Play::OnFleet(play) => play(&Scene::start(fleet::open(fleet, self.nodes)?, self, protections, program)?)?,
+            Play::OnFleet(play) => {
+                play(&Scene::start(fleet::open(fleet, self.nodes)?, self, protections, program)?)?
+            }
             Play::OnItsOwn(play) => play(protections)?,
         };
         Ok(Outcome { finding, took: started.elapsed() })

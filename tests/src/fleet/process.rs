@@ -122,7 +122,8 @@ impl Fleet for ProcessFleet {
     fn command(&self, node: usize, command: &[&str]) -> Result<Value, FleetError> {
         // By the address alone: an action may have hold of the server meanwhile.
         let address = text::pick(self, &self.addresses, node)?;
-        ask(&format!("redis://{address}"), command, COMMAND_LIMIT).map_err(|detail| not_done(address, &detail))
+        ask(&format!("redis://{address}"), command, COMMAND_LIMIT)
+            .map_err(|detail| not_done(address, &detail))
     }
 }
 

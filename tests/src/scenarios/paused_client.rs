@@ -70,7 +70,9 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     }
     let refused = writes.map(|(fenced, _)| fenced) == Some(Write::Refused);
     if !refused || !has_ours(&fenced) {
-        return Ok(Finding::Bad("a write with an old fencing token was taken, and an update is lost".to_owned()));
+        return Ok(Finding::Bad(
+            "a write with an old fencing token was taken, and an update is lost".to_owned(),
+        ));
     }
     Ok(Finding::bad_if(
         believes_after_waking(&crew.events().map_err(SceneError::Process)?),
@@ -101,7 +103,9 @@ fn has_ours(set: &[String]) -> bool {
 /// How the first update of the client ended.
 fn write_of(events: &[Event]) -> Option<(Write, Write)> {
     events.iter().find_map(|event| match event {
-        Event::Client { what: ClientEvent::Added { hold: 0, fenced, unfenced, .. }, .. } => Some((*fenced, *unfenced)),
+        Event::Client { what: ClientEvent::Added { hold: 0, fenced, unfenced, .. }, .. } => {
+            Some((*fenced, *unfenced))
+        }
         _ => None,
     })
 }

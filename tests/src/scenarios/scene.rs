@@ -9,7 +9,7 @@ use fred::types::Value;
 use futures::executor::block_on;
 use redlock::config::Config;
 use redlock::node::Node;
-use redlock::testing::faulty::FaultyNode;
+use redlock::testing::faulty::{Event, FaultyNode, Op};
 use redlock::testing::real_env;
 use redlock::{LockGuard, Locks, LocksBuilder, Protections};
 
@@ -123,7 +123,16 @@ impl Scene {
         let builder = links.iter().fold(builder.node_timeout(PATIENCE), |builder, link| {
             builder.node(Arc::clone(link) as Arc<dyn Node>)
         });
-        Ok((block_on(builder.build())?, links))
+        let locks = block_on(builder.build())?;
+        // A node vouches for what went through it alone: what is still on a link it takes for settled until it has once told
+        // its server a deadline.
+        let other = block_on(locks.lock("other").wait_at_most(LIMIT).acquire())?;
+        block_on(other.release())?;
+        self.eventually("every node was asked", || {
+            let asked = |link: &Arc<FaultyNode>| link.log().iter().any(|event| event.op == Op::Acquire);
+            Ok(links.iter().all(asked))
+        })?;
+        Ok((locks, links))
     }
 
     /// The way of a client to a node.
@@ -310,4 +319,12 @@ impl Scene {
 pub(super) fn token_of(guard: &LockGuard) -> Result<u64, SceneError> {
     let token = guard.fencing_token().map(redlock::FencingToken::get);
     token.ok_or_else(|| SceneError::Unexpected("a lock came without a fencing token".to_owned()))
+}
+
+/// When requests of this operation on the lock have reached a node over a link.
+pub(super) fn arrivals(link: &FaultyNode, op: Op) -> Vec<redlock::Instant> {
+    let is_it = |event: &Event| {
+        event.op == op && event.name.as_ref().is_some_and(|name| name.as_bytes() == NAME.as_bytes())
+    };
+    link.log().iter().filter(|event| is_it(event)).map(|event| event.at).collect()
 }

@@ -47,7 +47,8 @@ fn ends_well_in_containers(name: &str) {
     let scenario = scenario(name);
     let possible = [ActionKind::Kill, ActionKind::Start, ActionKind::StartEmpty, ActionKind::Pause];
     let possible = [&possible[..], &[ActionKind::Resume, ActionKind::Flush]].concat();
-    if matches!(scenario.play, Play::OnItsOwn(_)) || !scenario.needs.iter().all(|one| possible.contains(one)) {
+    if matches!(scenario.play, Play::OnItsOwn(_)) || !scenario.needs.iter().all(|one| possible.contains(one))
+    {
         println!("{name}: cannot be done to containers");
         return;
     }
