@@ -140,6 +140,9 @@ pub const SCENARIOS: &[Scenario] = &[
     moved_slot::SCENARIO,
 ];
 
+/// The kinds of fleets that scenarios can be played on: servers of our own.
+pub const KINDS: [&str; 2] = ["process", "docker"];
+
 /// The scenario with this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
@@ -162,12 +165,15 @@ impl Finding {
 }
 
 impl Scenario {
-    /// Plays it on a fleet of this kind, `process` or `docker`, that is started for it; a scenario of several programs starts
+    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of several programs starts
     /// its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
     ///
     /// # Errors
     /// [`SceneError`] if it cannot be played to its end, or not on such a fleet.
     pub fn play(&self, fleet: &str, program: &Path, protections: Protections) -> Result<Outcome, SceneError> {
+        if !KINDS.contains(&fleet) {
+            return Err(SceneError::Strangers);
+        }
         let started = Instant::now();
         let finding = match self.play {
             Play::OnFleet(play) => {

@@ -14,6 +14,9 @@ use crate::fleet::{ActionKind, FleetError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SceneError {
+    /// The fleet would be somebody else's.
+    #[error("scenarios stop, flush and overwrite their nodes; expected --fleet process or --fleet docker")]
+    Strangers,
     /// The nodes cannot be hurt in that way.
     #[error(
         "{scenario} needs {action:?}, which cannot be done to the nodes of a {fleet} fleet; play it on another one"

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use redlock::Protections;
+use redlock::testing::servers::RedisServer;
 use redlock_tests::fleet::{ActionKind, FleetError};
 use redlock_tests::scenarios::{self, Finding, Outcome, Play, Scenario, SceneError};
 
@@ -152,4 +153,13 @@ fn names_are_unique_and_words_of_a_command_line() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), scenarios::SCENARIOS.len());
+}
+
+#[test]
+fn servers_of_somebody_else_are_left_alone() {
+    let server = RedisServer::start().unwrap();
+    let refused = scenario("flush").play(&server.admin_url(), program(), Protections::default());
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, SceneError::Strangers), "{refused}");
+    assert_eq!(server.keys().unwrap(), [""; 0]);
 }
