@@ -91,7 +91,7 @@ impl Plan {
         let quoted = |word: &str| format!(" \"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""));
         let rights: String = rights.split_ascii_whitespace().map(quoted).collect();
         format!(
-            "port {PORT}\ndir /data\nprotected-mode no\nsave \"\"\nappendonly yes\nappendfsync everysec\n\
+            "port {PORT}\ndir /data\nprotected-mode no\nsave \"\"\nappendonly yes\nappendfsync no\n\
              user default reset on >{admin} ~* &* +@all\nuser locker reset on >{locker}{rights}\n"
         )
     }
