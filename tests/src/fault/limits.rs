@@ -179,7 +179,7 @@ impl<'a> Limits<'a> {
             return true;
         };
         // Whatever is further away has no bearing on these.
-        let horizon = 4 * self.longest_dark();
+        let horizon = 3 * self.longest_dark();
         let near = Span::new(from.saturating_sub(horizon), to + horizon);
         let away: Vec<_> = placed
             .iter()

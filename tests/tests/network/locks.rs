@@ -17,7 +17,7 @@ fn two_clients() -> (RedisFleet, Network, [Locks; 2]) {
     let addresses: Vec<_> = fleet.iter().map(RedisServer::address).collect();
     let network = Network::start(&addresses, 2).unwrap();
     let builder = |client| {
-        let urls = network.reached_at(client).iter().map(|address| format!("redis://{address}"));
+        let urls = network.reached_at(client).into_iter().map(|address| format!("redis://{address}"));
         builder_of(urls.collect(), TTL)
     };
     let first = block_on(builder(0).init()).unwrap();
