@@ -70,9 +70,10 @@ fn play(turns: &[Turn]) -> (Forge, Vec<Taken>) {
         // The client may be stopped still when the lock is free.
         let from = free[turn.name].max(busy[client]) + turn.gap;
         forge.acquires_name(&name, from, client, hold, 10 + hold, from + TTL);
-        let looks = (1..=turn.looks).map(|look| from + look * turn.pace);
-        looks.clone().for_each(|at| forge.holds(at, client, hold, at + TTL));
-        let last = looks.last().unwrap_or(from);
+        for at in (1..=turn.looks).map(|look| from + look * turn.pace) {
+            forge.holds(at, client, hold, at + TTL);
+        }
+        let last = from + turn.looks * turn.pace;
         let valid_until = last + TTL;
         let (until, next, busy_until) = match turn.end {
             End::Released => {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use redlock_tests::history::{RunEvent, Target};
+use redlock_tests::oracle::judge;
 use redlock_tests::support::eventually;
 use redlock_tests::worker::Habit;
 
@@ -14,7 +15,7 @@ fn clients_that_are_stopped_and_killed_never_make_two_holders() {
     let crew = world.crew(0..4, 2, Habit::Mixed);
     eventually("all clients are at work", || {
         let history = world.history(&[&crew]);
-        (0..4).all(|client| acquired(&history, client) >= 2)
+        (0..4).all(|client| acquired(&history, client) >= 2) && judge(&history).figures.fenced.done > 0
     });
     for round in 0..3 {
         let (stopped, killed) = (round, (round + 1) % 4);
@@ -36,6 +37,5 @@ fn clients_that_are_stopped_and_killed_never_make_two_holders() {
     let verdict = world.end(&[&crew]);
     println!("{:#?}", verdict.figures);
     assert!(verdict.is_good(), "{verdict:#?}");
-    assert!(verdict.figures.acquired > 20, "the clients were at work: {verdict:#?}");
-    assert!(verdict.figures.fenced.done > 0 && verdict.figures.recovery.is_some(), "{verdict:#?}");
+    assert!(verdict.figures.recovery.is_some(), "{verdict:#?}");
 }
