@@ -18,6 +18,8 @@ pub use urls::UrlFleet;
 use std::fmt;
 use std::time::Duration;
 
+use fred::types::Value;
+
 /// Nodes, and what can be done to them. A fleet that is dropped leaves no process, container, file or key behind.
 pub trait Fleet: Send + Sync + fmt::Debug {
     /// `process`, `docker` or `urls`.
@@ -48,6 +50,17 @@ pub trait Fleet: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`FleetError`] if the node does not answer.
     fn lock_keys(&self, node: usize, prefix: &str) -> Result<Vec<String>, FleetError>;
+
+    /// What a node answers to a command of an operator's, who may do everything. Only on servers of our own.
+    ///
+    /// # Errors
+    /// [`FleetError`] if the node does not answer, answers with an error, or is somebody else's.
+    fn command(&self, node: usize, _command: &[&str]) -> Result<Value, FleetError> {
+        Err(FleetError::Failed {
+            node: self.addresses().get(node).cloned().unwrap_or_default(),
+            detail: format!("nodes of a {} fleet take no commands of an operator's", self.kind()),
+        })
+    }
 }
 
 /// What is done to a node.

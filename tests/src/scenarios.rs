@@ -26,15 +26,17 @@ mod late_replies;
 mod lost_reply;
 mod majority_down;
 mod minority_token;
+mod moved_slot;
 mod one_server;
-mod operator;
 mod overtaken;
+mod paused_client;
 mod power_loss;
 mod promotion;
 mod restarts;
 mod scene;
 mod shortened;
 mod silent_node;
+mod stale_sentinel;
 mod told_late;
 mod twice;
 mod two;
@@ -49,7 +51,7 @@ use std::time::{Duration, Instant};
 
 use redlock::Protections;
 
-use crate::fleet::{ActionKind, Fleet, ProcessFleet};
+use crate::fleet::{self, ActionKind};
 
 /// A failure that is known by name.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +79,7 @@ pub struct Scenario {
 pub enum Play {
     /// On any fleet that can do what it needs.
     OnFleet(fn(&Scene) -> Result<Finding, SceneError>),
-    /// On servers that it starts by itself.
+    /// On servers of several programs, which it starts by itself.
     OnItsOwn(fn(Protections) -> Result<Finding, SceneError>),
 }
 
@@ -101,6 +103,7 @@ pub struct Outcome {
 
 /// Every scenario.
 pub const SCENARIOS: &[Scenario] = &[
+    paused_client::SCENARIO,
     amnesia::SCENARIO,
     flush::SCENARIO,
     power_loss::SCENARIO,
@@ -133,7 +136,12 @@ pub const SCENARIOS: &[Scenario] = &[
     failed_extension::SCENARIO,
     evicting::SCENARIO,
     one_server::SCENARIO,
+    stale_sentinel::SCENARIO,
+    moved_slot::SCENARIO,
 ];
+
+/// The kinds of fleets that scenarios can be played on: servers of our own.
+pub const KINDS: [&str; 2] = ["process", "docker"];
 
 /// The scenario with this name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
@@ -157,28 +165,20 @@ impl Finding {
 }
 
 impl Scenario {
-    /// Plays it on servers of this machine. `program` is the `chaos` command, whose workers are clients in processes of
-    /// their own.
+    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of several programs starts
+    /// its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
     ///
     /// # Errors
-    /// [`SceneError`] if it cannot be played to its end.
-    pub fn play(&self, program: &Path, protections: Protections) -> Result<Outcome, SceneError> {
-        self.play_on(|nodes| Ok(Box::new(ProcessFleet::start(nodes)?)), program, protections)
-    }
-
-    /// Plays it on a fleet that is started for it; one that starts its own servers does so nevertheless.
-    ///
-    /// # Errors
-    /// As [`play`](Self::play).
-    pub fn play_on(
-        &self,
-        fleet: impl FnOnce(usize) -> Result<Box<dyn Fleet>, SceneError>,
-        program: &Path,
-        protections: Protections,
-    ) -> Result<Outcome, SceneError> {
+    /// [`SceneError`] if it cannot be played to its end, or not on such a fleet.
+    pub fn play(&self, fleet: &str, program: &Path, protections: Protections) -> Result<Outcome, SceneError> {
+        if !KINDS.contains(&fleet) {
+            return Err(SceneError::Strangers);
+        }
         let started = Instant::now();
         let finding = match self.play {
-            Play::OnFleet(play) => play(&Scene::start(fleet(self.nodes)?, self, protections, program)?)?,
+            Play::OnFleet(play) => {
+                play(&Scene::start(fleet::open(fleet, self.nodes)?, self, protections, program)?)?
+            }
             Play::OnItsOwn(play) => play(protections)?,
         };
         Ok(Outcome { finding, took: started.elapsed() })

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fred::types::Value;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use redlock::backend::redis::RedisConfig;
@@ -103,7 +104,7 @@ impl DockerFleet {
         Ok(fleet)
     }
 
-    fn ask(&self, node: &DockerNode, command: &[&str]) -> Result<fred::types::Value, FleetError> {
+    fn ask(&self, node: &DockerNode, command: &[&str]) -> Result<Value, FleetError> {
         let url = format!("redis://default:{}@{}", self.plan.admin, node.address());
         ask(&url, command, COMMAND_LIMIT).map_err(|detail| failed(&node.address(), &detail))
     }
@@ -199,6 +200,10 @@ impl Fleet for DockerFleet {
         keys.retain(|key| text::is_lock_key(key, prefix));
         keys.sort_unstable();
         Ok(keys)
+    }
+
+    fn command(&self, node: usize, command: &[&str]) -> Result<Value, FleetError> {
+        self.ask(text::pick(self, &self.nodes, node)?, command)
     }
 }
 

@@ -10,15 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fred::types::Value;
 use redlock::backend::redis::RedisConfig;
 use redlock::testing::servers::{ClockStep, RedisFleet, RedisOptions, RedisServer, ServerError};
 
 use self::sampler::Sampler;
 use self::written::Written;
-use super::{Action, ActionKind, Fleet, FleetError, text};
+use super::{Action, ActionKind, Fleet, FleetError, ask, text};
 
 /// How long a replica has been without its master's writes when it takes that one's place.
 const LAG: Duration = Duration::from_millis(300);
+/// How long a server may take to answer an operator.
+const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 
 /// Redis servers of this machine's own program (`redis-server` or `valkey-server`).
 ///
@@ -114,6 +117,13 @@ impl Fleet for ProcessFleet {
         let mut keys = server.lock_keys().map_err(|error| failed(&server.address(), error))?;
         keys.retain(|key| text::is_lock_key(key, prefix));
         Ok(keys)
+    }
+
+    fn command(&self, node: usize, command: &[&str]) -> Result<Value, FleetError> {
+        // By the address alone: an action may have hold of the server meanwhile.
+        let address = text::pick(self, &self.addresses, node)?;
+        ask(&format!("redis://{address}"), command, COMMAND_LIMIT)
+            .map_err(|detail| not_done(address, &detail))
     }
 }
 

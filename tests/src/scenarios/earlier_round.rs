@@ -1,12 +1,13 @@
 //! The reply to the first round of an acquire is lost, and the release of it is overtaken by the second round.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::Instant;
 use redlock::testing::faulty::{Fault, Op};
 
-use super::scene::{NAME, PATIENCE};
+use super::scene::{NAME, PATIENCE, arrivals};
 use super::two::both_hold;
 use super::{Finding, Play, Scenario, Scene, SceneError, joined};
 use crate::support::LIMIT;
@@ -33,16 +34,17 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let lock = locks.lock(NAME).wait_at_most(LIMIT);
     let asked = Instant::now();
     let acquiring = thread::spawn(move || block_on(lock.acquire()));
-    scene.eventually("the first round is given up", || Ok(asked.elapsed() > PATIENCE * 3 / 2))?;
+    scene.eventually("the first round is given up", || {
+        Ok(Instant::now().saturating_since(asked) > PATIENCE * 3 / 2)
+    })?;
     // What follows takes another connection.
     links[0].break_connection();
     let guard = joined(acquiring)??;
     // It was sent once more when the connection broke, which is answered at once.
     scene.eventually("the slow release of the first round has arrived", || {
-        let log = links[0].log();
-        let begun = log.iter().find(|event| event.op == Op::Acquire).map(|event| event.at);
-        let is_slow = |at: redlock::Instant| begun.is_some_and(|begun| at.saturating_since(begun) >= LATE);
-        Ok(log.iter().any(|event| event.op == Op::Release && is_slow(event.at)))
+        let begun = arrivals(&links[0], Op::Acquire).first().copied();
+        let is_slow = |at: &Instant| begun.is_some_and(|begun| at.saturating_since(begun) >= LATE);
+        Ok(arrivals(&links[0], Op::Release).iter().any(is_slow))
     })?;
     let rival = scene.take(&other);
     Ok(rival.map_or(Finding::Good, |rival| both_hold(&guard, &rival)))

@@ -14,6 +14,9 @@ use crate::fleet::{ActionKind, FleetError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SceneError {
+    /// The fleet would be somebody else's.
+    #[error("scenarios stop, flush and overwrite their nodes; expected --fleet process or --fleet docker")]
+    Strangers,
     /// The nodes cannot be hurt in that way.
     #[error(
         "{scenario} needs {action:?}, which cannot be done to the nodes of a {fleet} fleet; play it on another one"
@@ -44,16 +47,6 @@ pub enum SceneError {
     /// A lock that was held was not released.
     #[error("a lock was not released: {0}")]
     Release(#[from] ReleaseError),
-    /// An operator's command failed.
-    #[error("{node}: `{command}` failed: {source}")]
-    Command {
-        /// The node's address.
-        node: String,
-        /// The first word of the command.
-        command: String,
-        /// Why.
-        source: io::Error,
-    },
     /// A client's threads could not be started.
     #[error("a client cannot start its threads: {0}")]
     Threads(#[source] io::Error),

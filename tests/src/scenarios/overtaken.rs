@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::executor::block_on;
 use redlock::testing::faulty::{Fault, Op};
 
-use super::scene::NAME;
+use super::scene::{NAME, arrivals};
 use super::{Finding, Play, Scenario, Scene, SceneError};
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -35,8 +35,7 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
         return Err(SceneError::Unexpected("a broken connection has brought a lock".to_owned()));
     }
     scene.eventually("the acquire has arrived everywhere", || {
-        let acquired = |event: &redlock::testing::faulty::Event| event.op == Op::Acquire;
-        Ok(links.iter().all(|link| link.log().iter().any(acquired)))
+        Ok(links.iter().all(|link| !arrivals(link, Op::Acquire).is_empty()))
     })?;
     scene.leaves_nothing(&locks)
 }

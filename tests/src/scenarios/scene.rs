@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fred::types::Value;
 use futures::executor::block_on;
 use redlock::config::Config;
 use redlock::node::Node;
-use redlock::testing::faulty::FaultyNode;
+use redlock::testing::faulty::{Event, FaultyNode, Op};
 use redlock::testing::real_env;
 use redlock::{LockGuard, Locks, LocksBuilder, Protections};
 
-use super::{Finding, Scenario, SceneError, operator};
+use super::{Finding, Scenario, SceneError};
 use crate::fleet::{Action, Fleet};
 use crate::network::{Direction, Network, Way};
 use crate::support::LIMIT;
@@ -122,7 +123,16 @@ impl Scene {
         let builder = links.iter().fold(builder.node_timeout(PATIENCE), |builder, link| {
             builder.node(Arc::clone(link) as Arc<dyn Node>)
         });
-        Ok((block_on(builder.build())?, links))
+        let locks = block_on(builder.build())?;
+        // A node vouches for what went through it alone: what is still on a link it takes for settled until it has once told
+        // its server a deadline.
+        let other = block_on(locks.lock("other").wait_at_most(LIMIT).acquire())?;
+        block_on(other.release())?;
+        self.eventually("every node was asked", || {
+            let asked = |link: &Arc<FaultyNode>| link.log().iter().any(|event| event.op == Op::Acquire);
+            Ok(links.iter().all(asked))
+        })?;
+        Ok((locks, links))
     }
 
     /// The way of a client to a node.
@@ -176,14 +186,8 @@ impl Scene {
     ///
     /// # Errors
     /// If the node does not answer, or answers with an error.
-    pub fn command(&self, node: usize, words: &[&str]) -> Result<Option<String>, SceneError> {
-        let address = self.fleet.addresses().swap_remove(node);
-        let command = words.first().copied().unwrap_or_default().to_owned();
-        operator::command(&address, words).map_err(|source| SceneError::Command {
-            node: address,
-            command,
-            source,
-        })
+    pub fn command(&self, node: usize, words: &[&str]) -> Result<Value, SceneError> {
+        Ok(self.fleet.command(node, words)?)
     }
 
     /// Whether a node has the key of the lock.
@@ -191,7 +195,7 @@ impl Scene {
     /// # Errors
     /// As [`command`](Self::command).
     pub fn has_lock(&self, node: usize) -> Result<bool, SceneError> {
-        Ok(self.command(node, &["EXISTS", KEY])?.as_deref() == Some("1"))
+        Ok(self.command(node, &["EXISTS", KEY])?.as_u64() == Some(1))
     }
 
     /// How many nodes have the key of the lock; all of them must answer.
@@ -207,9 +211,11 @@ impl Scene {
     /// # Errors
     /// As [`command`](Self::command).
     pub fn time(&self, node: usize) -> Result<u64, SceneError> {
-        let text = self.command(node, &["TIME"])?.unwrap_or_default();
-        let mut parts = text.lines().map(|part| part.parse().unwrap_or(0));
-        Ok(parts.next().unwrap_or(0) * 1_000_000 + parts.next().unwrap_or(0))
+        let time: Vec<u64> = self.command(node, &["TIME"])?.convert().unwrap_or_default();
+        match time[..] {
+            [seconds, micros] => Ok(seconds * 1_000_000 + micros),
+            _ => Err(SceneError::Unexpected("a node does not tell its time".to_owned())),
+        }
     }
 
     /// A field of a node's INFO; 0 if there is none.
@@ -217,7 +223,7 @@ impl Scene {
     /// # Errors
     /// As [`command`](Self::command).
     pub fn info(&self, node: usize, section: &str, field: &str) -> Result<u64, SceneError> {
-        let text = self.command(node, &["INFO", section])?.unwrap_or_default();
+        let text = self.command(node, &["INFO", section])?.into_string().unwrap_or_default();
         let value = text.lines().find_map(|line| line.strip_prefix(field));
         let digits = |value: &str| value.chars().take_while(char::is_ascii_digit).collect::<String>();
         Ok(value.and_then(|value| digits(value).parse().ok()).unwrap_or(0))
@@ -313,4 +319,12 @@ impl Scene {
 pub(super) fn token_of(guard: &LockGuard) -> Result<u64, SceneError> {
     let token = guard.fencing_token().map(redlock::FencingToken::get);
     token.ok_or_else(|| SceneError::Unexpected("a lock came without a fencing token".to_owned()))
+}
+
+/// When requests of this operation on the lock have reached a node over a link.
+pub(super) fn arrivals(link: &FaultyNode, op: Op) -> Vec<redlock::Instant> {
+    let is_it = |event: &Event| {
+        event.op == op && event.name.as_ref().is_some_and(|name| name.as_bytes() == NAME.as_bytes())
+    };
+    link.log().iter().filter(|event| is_it(event)).map(|event| event.at).collect()
 }

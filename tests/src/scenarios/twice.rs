@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use redlock::LockName;
 use redlock::testing::faulty::{Fault, Op};
 
-use super::scene::{NAME, token_of};
+use super::scene::{NAME, arrivals, token_of};
 use super::{Finding, Play, Scenario, Scene, SceneError};
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -27,10 +27,9 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
         link.set_for(Op::Acquire, Fault::duplicate(Duration::from_millis(5)));
     }
     let guard = scene.hold(&locks)?;
-    let arrived = |link: &Arc<redlock::testing::faulty::FaultyNode>| {
-        link.log().iter().filter(|event| event.op == Op::Acquire).count()
-    };
-    scene.eventually("the request has arrived twice", || Ok(links.iter().all(|link| arrived(link) >= 2)))?;
+    scene.eventually("the request has arrived twice", || {
+        Ok(links.iter().all(|link| arrivals(link, Op::Acquire).len() >= 2))
+    })?;
     let token = token_of(&guard)?;
     let mut highest = 0;
     for node in locks.nodes() {

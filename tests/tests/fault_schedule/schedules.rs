@@ -102,7 +102,7 @@ fn share(plan: &Plan, one: &Strike, other: &Strike) -> bool {
 fn plans() -> impl Strategy<Value = Plan> {
     let kinds = subsequence(FaultKind::ALL.to_vec(), 0..=FaultKind::ALL.len());
     let millis = |range| (range, 1..5_u32);
-    (any::<u64>(), kinds, 1..9_usize, 1..8_usize, 0..90_u64, millis(500..4_000_u64)).prop_map(
+    (any::<u64>(), kinds, 1..9_usize, 1..5_usize, 0..90_u64, millis(500..4_000_u64)).prop_map(
         |(seed, kinds, nodes, clients, seconds, (ttl, times))| Plan {
             seed,
             kinds,

@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use redlock::Protections;
-use redlock_tests::scenarios::{self, Finding, Scenario};
+use redlock::testing::servers::RedisServer;
+use redlock_tests::fleet::{ActionKind, FleetError};
+use redlock_tests::scenarios::{self, Finding, Outcome, Play, Scenario, SceneError};
 
 fn scenario(name: &str) -> &'static Scenario {
     scenarios::named(name).unwrap_or_else(|| panic!("there is no scenario {name}"))
@@ -16,28 +18,64 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_chaos"))
 }
 
+/// On a fleet of this kind. None, and a word about it, without a Docker engine.
+fn play(scenario: &Scenario, fleet: &str, protections: Protections) -> Option<Outcome> {
+    match scenario.play(fleet, program(), protections) {
+        Err(SceneError::Fleet(error @ FleetError::NoDocker { .. })) if !requires_docker() => {
+            eprintln!("skipped, since {error}. REQUIRE_DOCKER=1 makes this a failure.");
+            None
+        }
+        Ok(outcome) => {
+            println!("{} ({fleet}): {:?} in {:.1?}", scenario.name, outcome.finding, outcome.took);
+            Some(outcome)
+        }
+        Err(error) => panic!("{}: {error}", scenario.name),
+    }
+}
+
+fn requires_docker() -> bool {
+    std::env::var("REQUIRE_DOCKER").as_deref() == Ok("1")
+}
+
 #[track_caller]
 fn ends_well(name: &str) {
-    let outcome = scenario(name).play(program(), Protections::default()).unwrap();
-    println!("{name}: {:.1?}", outcome.took);
+    let outcome = play(scenario(name), "process", Protections::default()).unwrap();
     assert_eq!(outcome.finding, Finding::Good, "{name}");
 }
 
 #[track_caller]
+fn ends_well_in_containers(name: &str) {
+    let scenario = scenario(name);
+    let possible = [ActionKind::Kill, ActionKind::Start, ActionKind::StartEmpty, ActionKind::Pause];
+    let possible = [&possible[..], &[ActionKind::Resume, ActionKind::Flush]].concat();
+    if matches!(scenario.play, Play::OnItsOwn(_)) || !scenario.needs.iter().all(|one| possible.contains(one))
+    {
+        println!("{name}: cannot be done to containers");
+        return;
+    }
+    if let Some(outcome) = play(scenario, "docker", Protections::default()) {
+        assert_eq!(outcome.finding, Finding::Good, "{name}");
+    }
+}
+
+#[track_caller]
 fn is_missed(name: &str, switch: &str) {
-    assert!(scenario(name).kills.contains(&switch), "{name} says nothing of {switch}");
-    let outcome = scenario(name).play(program(), Protections::without(switch).unwrap()).unwrap();
-    println!("{name} without {switch}: {:.1?} {:?}", outcome.took, outcome.finding);
+    let outcome = play(scenario(name), "process", Protections::without(switch).unwrap()).unwrap();
     assert!(!outcome.finding.is_good(), "{switch} is off, and {name} does not show it");
 }
 
-/// A module for each scenario, with a test for it and one for each switch.
+/// A module for each scenario, with a test for it on each kind of fleet and one for each switch.
 macro_rules! scenarios {
     ($($module:ident = $name:literal $([$($without:ident = $switch:literal),*])?;)*) => {
         $(mod $module {
             #[test]
             fn with_all_safeguards() {
                 super::ends_well($name);
+            }
+
+            #[test]
+            fn in_containers() {
+                super::ends_well_in_containers($name);
             }
 
             $($(#[test]
@@ -51,6 +89,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    paused_client = "paused-client";
     amnesia = "amnesia" [without_quarantine = "quarantine"];
     flush = "flush" [without_marker_check = "marker_check", without_quarantine = "quarantine", without_quarantine_from_marker = "quarantine_from_marker"];
     power_loss = "power-loss" [without_quarantine = "quarantine"];
@@ -83,6 +122,8 @@ scenarios! {
     failed_extension = "failed-extension";
     evicting_nodes = "evicting-nodes" [without_preflight = "preflight"];
     two_addresses = "two-addresses";
+    stale_sentinel = "stale-sentinel" [without_sentinel_majority = "sentinel_majority"];
+    moved_slot = "moved-slot" [without_settle_everywhere = "settle_everywhere"];
 }
 
 #[test]
@@ -96,4 +137,29 @@ fn every_scenario_and_every_switch_of_it_has_a_test() {
         assert!(switches.iter().all(|switch| Protections::NAMES.contains(switch)), "{}", scenario.name);
     }
     assert_eq!(TESTED.len(), scenarios::SCENARIOS.len());
+}
+
+#[test]
+fn every_safeguard_is_missed_by_a_scenario() {
+    for switch in Protections::NAMES {
+        assert!(!scenarios::killed_by(switch).is_empty(), "no scenario shows what {switch} is for");
+    }
+}
+
+#[test]
+fn names_are_unique_and_words_of_a_command_line() {
+    let mut names: Vec<_> = scenarios::SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), scenarios::SCENARIOS.len());
+}
+
+#[test]
+fn servers_of_somebody_else_are_left_alone() {
+    let server = RedisServer::start().unwrap();
+    let refused = scenario("flush").play(&server.admin_url(), program(), Protections::default());
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, SceneError::Strangers), "{refused}");
+    assert_eq!(server.keys().unwrap(), [""; 0]);
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::executor::block_on;
+use redlock::Instant;
 use redlock::node::Node;
 use redlock::testing::servers::RedisCluster;
-use redlock::{Instant, Protections};
 use redlock_tests::support::eventually;
 
-use crate::{acquisition, connected, from_now, names, of_cluster, release, start_with};
+use crate::{acquisition, connected, from_now, names, of_cluster, release};
 
 /// Has the master of this name stop, and sends it a request that is still unanswered.
 fn leave_unanswered(cluster: &RedisCluster, node: &Arc<dyn Node>, lock: &str) {
@@ -19,18 +18,15 @@ fn leave_unanswered(cluster: &RedisCluster, node: &Arc<dyn Node>, lock: &str) {
 }
 
 /// Whether a release says that requests which were to be run by `deadline` are over; `None` without an answer.
-pub(crate) fn is_settled(node: &Arc<dyn Node>, lock: &str, deadline: Instant) -> Option<bool> {
+fn is_settled(node: &Arc<dyn Node>, lock: &str, deadline: Instant) -> Option<bool> {
     release(node, lock, 1, Some(deadline)).ok().map(|released| released.settled)
 }
 
 /// A node that has sent a request for `lock`, to be run within a minute, to a master that stands still and has lost the
 /// slot since.
-pub(crate) fn unanswered_by_a_former_master(
-    protections: Protections,
-) -> (RedisCluster, Arc<dyn Node>, String) {
+fn unanswered_by_a_former_master() -> (RedisCluster, Arc<dyn Node>, String) {
     let cluster = RedisCluster::start(3).unwrap();
-    let node = start_with(of_cluster(&cluster), protections);
-    block_on(Arc::clone(&node).probe()).unwrap();
+    let node = connected(of_cluster(&cluster));
     let lock = names(&cluster)[0].clone();
     let slot = cluster.slot(&format!("redlock:{lock}")).unwrap();
     cluster.begin_migration(slot, 0, 1).unwrap();
@@ -43,7 +39,7 @@ pub(crate) fn unanswered_by_a_former_master(
 
 #[test]
 fn a_request_to_a_stopped_master_is_not_settled_by_the_one_that_has_taken_its_slot() {
-    let (_cluster, node, lock) = unanswered_by_a_former_master(Protections::default());
+    let (_cluster, node, lock) = unanswered_by_a_former_master();
     let later = from_now(120_000);
     eventually("the new master answers", || is_settled(&node, &lock, later).is_some());
     assert_eq!(is_settled(&node, &lock, later), Some(false));

@@ -1,10 +1,10 @@
-//! Redis Sentinel and Redis Cluster as one node each, against real servers.
+//! Redis Sentinel and Redis Cluster as one node each, against real servers. What happens without the safeguards that are theirs
+//! is shown by the scenarios `stale-sentinel` and `moved-slot`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod accounting;
 mod cluster;
 mod migration;
-mod mutants;
 mod refused;
 mod sentinel;
 mod sentinels_down;
@@ -26,11 +26,7 @@ use redlock_tests::support::{LONG, eventually};
 
 /// A node that has begun to connect.
 fn start(config: RedisConfig) -> Arc<dyn Node> {
-    start_with(config, Protections::default())
-}
-
-fn start_with(config: RedisConfig, protections: Protections) -> Arc<dyn Node> {
-    let env = real_env().unwrap();
+    let (env, protections) = (real_env().unwrap(), Protections::default());
     let config = config.connect_timeout(Duration::from_secs(3));
     match config.address().starts_with("cluster:") {
         true => RedisClusterNode::start(config, env, protections).unwrap(),

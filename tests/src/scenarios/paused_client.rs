@@ -1,0 +1,125 @@
+//! A client's whole process stands still beyond its lock's validity, and goes on with what it was about to do.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use redlock::Protections;
+
+use super::scene::token_of;
+use super::{Finding, Play, Scenario, Scene, SceneError};
+use crate::history::{ClientEvent, Event, RunEvent, Write};
+use crate::resource::{Resource, ResourceClient, SetKind};
+use crate::support::LIMIT;
+use crate::worker::{Crew, Habit, Options, name_of};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "paused-client",
+    about: "a process that stood still beyond its lock's time writes as if it still had the lock, and the next holder's update is lost",
+    source: "Kleppmann 2016 (the pause of a garbage collector; fencing tokens)",
+    nodes: 3,
+    ttl: Duration::from_secs(1),
+    needs: &[],
+    kills: &[],
+    play: Play::OnFleet(play),
+};
+
+/// What the next holder adds.
+const OURS: &str = "ours";
+
+fn play(scene: &Scene) -> Result<Finding, SceneError> {
+    let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
+    let resource = Resource::start(directory.path()).map_err(SceneError::Process)?;
+    let config = directory.path().join("client.toml");
+    fs::write(&config, scene.config(0)).map_err(SceneError::Process)?;
+    let options = Options {
+        client: 0,
+        config,
+        history: directory.path().join("history"),
+        seed: 1,
+        names: 1,
+        resource: Some(resource.path().to_owned()),
+        without: without(scene.protections()),
+        habit: Habit::Careless,
+    };
+    let crew = Crew::start(scene.program(), vec![options]).map_err(SceneError::Process)?;
+    // It has read both sets, and writes them two TTLs later without a look at its lock.
+    scene.eventually("the client has read what it is about to change", || Ok(resource.reads() >= 2))?;
+    crew.pause(0).map_err(SceneError::Process)?;
+
+    let other = scene.locks(1)?;
+    let guard = block_on(other.lock(name_of(0)).wait_at_most(LIMIT).acquire())?;
+    let token = token_of(&guard)?;
+    add_ours(&resource, token).map_err(SceneError::Process)?;
+
+    crew.resume(0).map_err(SceneError::Process)?;
+    let mut writes = None;
+    scene.eventually("the client has written", || {
+        writes = write_of(&crew.events().map_err(SceneError::Process)?);
+        Ok(writes.is_some())
+    })?;
+    if !guard.is_valid() {
+        return Err(SceneError::TooSlow("the client that stood still had gone on"));
+    }
+    let RunEvent::Sets { fenced, unfenced } = resource.sets() else {
+        return Err(SceneError::Unexpected("the resource tells no sets".to_owned()));
+    };
+    if writes.map(|(_, unfenced)| unfenced) != Some(Write::Done) || has_ours(&unfenced) {
+        return Err(SceneError::Unexpected("the write that comes too late was not done".to_owned()));
+    }
+    let refused = writes.map(|(fenced, _)| fenced) == Some(Write::Refused);
+    if !refused || !has_ours(&fenced) {
+        return Ok(Finding::Bad(
+            "a write with an old fencing token was taken, and an update is lost".to_owned(),
+        ));
+    }
+    Ok(Finding::bad_if(
+        believes_after_waking(&crew.events().map_err(SceneError::Process)?),
+        "a process that stood still beyond its lock's time still believes in it",
+    ))
+}
+
+/// The switch that is off, if one is.
+fn without(protections: Protections) -> Option<String> {
+    let is_it = |name: &&&str| Protections::without(name) == Some(protections);
+    Protections::NAMES.iter().find(is_it).map(|&name| name.to_owned())
+}
+
+fn add_ours(resource: &Resource, token: u64) -> io::Result<()> {
+    let mut client = ResourceClient::connect(resource.path())?;
+    for set in [SetKind::Fenced, SetKind::Unfenced] {
+        let version = client.read(set, &name_of(0), Some(token))?;
+        let version = version.ok_or_else(|| io::Error::other("the token of a holder is refused"))?;
+        client.write(set, &name_of(0), Some(token), version, OURS)?;
+    }
+    Ok(())
+}
+
+fn has_ours(set: &[String]) -> bool {
+    set.iter().any(|element| element == OURS)
+}
+
+/// How the first update of the client ended.
+fn write_of(events: &[Event]) -> Option<(Write, Write)> {
+    events.iter().find_map(|event| match event {
+        Event::Client { what: ClientEvent::Added { hold: 0, fenced, unfenced, .. }, .. } => {
+            Some((*fenced, *unfenced))
+        }
+        _ => None,
+    })
+}
+
+/// Whether it said of its first lock that it has it when its time was over.
+fn believes_after_waking(events: &[Event]) -> bool {
+    let holds = |event: &Event| match event {
+        Event::Client {
+            at,
+            what:
+                ClientEvent::Acquired { hold: 0, valid_until, .. } | ClientEvent::Holds { hold: 0, valid_until },
+            ..
+        } => Some((*at, *valid_until)),
+        _ => None,
+    };
+    events.iter().filter_map(holds).any(|(at, valid_until)| at > valid_until)
+}
