@@ -4,7 +4,6 @@ use std::env;
 
 use clap::Args;
 use redlock::Protections;
-use redlock_tests::fleet;
 use redlock_tests::scenarios::{self, Finding, SCENARIOS, Scenario, SceneError};
 
 use crate::Good;
@@ -37,8 +36,7 @@ pub(crate) fn run(options: &Options) -> Good {
     let program = env::current_exe()?;
     let mut is_good = true;
     for scenario in chosen {
-        let open = |nodes| Ok(fleet::open(&options.fleet, nodes)?);
-        match scenario.play_on(open, &program, without.unwrap_or_default()) {
+        match scenario.play(&options.fleet, &program, without.unwrap_or_default()) {
             Ok(outcome) => {
                 let seconds = outcome.took.as_secs_f64();
                 match outcome.finding {

@@ -21,7 +21,7 @@ impl Layer for Servers {
         let Some(without) = Protections::without(safeguard) else { return Fate::NotThere };
         let mut tried = Vec::new();
         for scenario in scenarios::killed_by(safeguard) {
-            match scenario.play(&self.program, without) {
+            match scenario.play("process", &self.program, without) {
                 Ok(outcome) if !outcome.finding.is_good() => {
                     let seconds = outcome.took.as_secs_f64();
                     return Fate::Killed(format!("in {seconds:.1} s (`{}`)", scenario.name));
