@@ -60,13 +60,13 @@ impl Strike {
     pub fn detail(&self) -> String {
         match &self.figures {
             Figures::None => String::new(),
-            Figures::Jump { back: false, by } => format!("{by:?} forward"),
-            Figures::Jump { back: true, by } => format!("{by:?} back"),
-            Figures::Rate(rate) => format!("{:+} %", f64::from(*rate) / 10_000.0),
+            Figures::Jump { back: false, by } => format!("{by:.1?} forward"),
+            Figures::Jump { back: true, by } => format!("{by:.1?} back"),
+            Figures::Rate(rate) => format!("{:+.1} %", f64::from(*rate) / 10_000.0),
             Figures::Cut(Direction::Requests) => "no requests".to_owned(),
             Figures::Cut(Direction::Replies) => "no replies".to_owned(),
             Figures::Cut(Direction::Both) => "nothing passes".to_owned(),
-            Figures::Late(by, _) => format!("late by {:?} to {:?}", by.start, by.end),
+            Figures::Late(by, _) => format!("late by {:.0?} to {:.0?}", by.start, by.end),
             Figures::ReplyTo(None) => "the next reply".to_owned(),
             Figures::ReplyTo(Some(word)) => format!("the next reply to {word}"),
         }

@@ -17,7 +17,7 @@ pub(crate) struct Options {
     #[arg(long)]
     list: bool,
     /// Where the nodes come from
-    #[arg(long, default_value = "process", value_parser = ["process", "docker"])]
+    #[arg(long, default_value = "process", value_parser = clap::builder::PossibleValuesParser::new(scenarios::KINDS))]
     fleet: String,
     /// Plays them without this safeguard, to see what it is for
     #[arg(long, value_name = "SWITCH", value_parser = clap::builder::PossibleValuesParser::new(Protections::NAMES))]
