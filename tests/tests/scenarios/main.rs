@@ -163,3 +163,12 @@ fn servers_of_somebody_else_are_left_alone() {
     assert!(matches!(refused, SceneError::Strangers), "{refused}");
     assert_eq!(server.keys().unwrap(), [""; 0]);
 }
+
+/// Each of the two is enough.
+#[test]
+fn a_lost_reply_leaves_keys_without_both_safeguards_that_see_to_it() {
+    let mut without = Protections::default();
+    (without.adopt_stragglers, without.release_unknown) = (false, false);
+    let outcome = play(scenario("lost-reply"), "process", without).unwrap();
+    assert!(!outcome.finding.is_good());
+}
