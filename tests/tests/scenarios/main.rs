@@ -103,7 +103,7 @@ scenarios! {
     delayed_request = "delayed-request" [without_stale_deadline = "stale_deadline"];
     late_release = "late-release" [without_release_owner_check = "release_owner_check"];
     earlier_round = "earlier-round" [without_fresh_owner = "fresh_owner"];
-    lost_reply = "lost-reply";
+    lost_reply = "lost-reply" [without_release_unknown = "release_unknown"];
     overtaken = "overtaken" [without_release_unknown = "release_unknown"];
     dropped_acquire = "dropped-acquire" [without_adopt_stragglers = "adopt_stragglers"];
     deleted_and_taken = "deleted-and-taken" [without_extend_owner_check = "extend_owner_check", without_lost_on_majority = "lost_on_majority"];
@@ -162,13 +162,4 @@ fn servers_of_somebody_else_are_left_alone() {
     let refused = refused.unwrap_err();
     assert!(matches!(refused, SceneError::Strangers), "{refused}");
     assert_eq!(server.keys().unwrap(), [""; 0]);
-}
-
-/// Each of the two is enough.
-#[test]
-fn a_lost_reply_leaves_keys_without_both_safeguards_that_see_to_it() {
-    let mut without = Protections::default();
-    (without.adopt_stragglers, without.release_unknown) = (false, false);
-    let outcome = play(scenario("lost-reply"), "process", without).unwrap();
-    assert!(!outcome.finding.is_good());
 }
