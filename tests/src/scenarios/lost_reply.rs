@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 
-use super::scene::NAME;
+use super::scene::{NAME, built};
 use super::{Finding, Play, Scenario, Scene, SceneError, joined};
 use crate::network::{Direction, Way};
 
@@ -24,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const PATIENCE: Duration = Duration::from_millis(900);
 
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
-    let locks = block_on(scene.builder(0)?.node_timeout(PATIENCE).build())?;
+    let locks = built(scene.builder(0)?.node_timeout(PATIENCE))?;
     scene.ways(0).for_each(|way| way.lose_reply_to("EVALSHA"));
     let lock = locks.lock(NAME);
     let acquiring = thread::spawn(move || block_on(lock.try_acquire()));
