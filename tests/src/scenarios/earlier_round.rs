@@ -31,7 +31,8 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let other = scene.locks(1)?;
     links[0].next(Op::Acquire, Fault::drop_reply());
     links[0].next(Op::Release, Fault::delay(LATE, Duration::ZERO));
-    let lock = locks.lock(NAME).wait_at_most(LIMIT);
+    // A renewal would tell that the lock is gone, and have nobody believe in it.
+    let lock = locks.lock(NAME).renew_at_most(Duration::from_nanos(1)).wait_at_most(LIMIT);
     let asked = Instant::now();
     let acquiring = thread::spawn(move || block_on(lock.acquire()));
     scene.eventually("the first round is given up", || {

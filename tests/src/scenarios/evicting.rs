@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use futures::executor::block_on;
 use redlock::BuildError;
 
+use super::scene::built;
 use super::two::gets_in;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 
@@ -25,7 +25,7 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     };
     set("maxmemory-policy", "volatile-ttl")?;
     set("maxmemory", "1gb")?;
-    let locks = match block_on(scene.builder(0)?.build()) {
+    let locks = match built(scene.builder(0)?) {
         Err(BuildError::Preflight { .. }) => return Ok(Finding::Good),
         locks => locks?,
     };

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use futures::executor::block_on;
-
+use super::scene::built;
 use super::two::gets_in;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 use crate::fleet::{Action, ActionKind};
@@ -25,8 +24,7 @@ const DRIFT_FACTOR: f64 = 0.05;
 const RATE: i32 = 40_000;
 
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
-    let locks =
-        |client| Ok::<_, SceneError>(block_on(scene.builder(client)?.drift_factor(DRIFT_FACTOR).build())?);
+    let locks = |client| Ok::<_, SceneError>(built(scene.builder(client)?.drift_factor(DRIFT_FACTOR))?);
     let (locks, other) = (locks(0)?, locks(1)?);
     scene.act_on(0..scene.nodes(), Action::ClockRate(RATE))?;
     let guard = scene.hold(&locks)?;

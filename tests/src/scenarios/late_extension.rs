@@ -7,6 +7,7 @@ use futures::executor::block_on;
 use redlock::testing::real_env;
 
 use super::late::LateEnv;
+use super::scene::built;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 use crate::network::{Direction, Way};
 
@@ -23,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let env = LateEnv::new(real_env().map_err(SceneError::Threads)?);
-    let locks = block_on(scene.builder(0)?.env(env.clone()).build())?;
+    let locks = built(scene.builder(0)?.env(env.clone()))?;
     // Neither a renewal of its own nor the alarm of its end comes in time.
     env.be_late(true);
     let guard = scene.acquire(&locks)?;

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use redlock::testing::real_env;
 
 use super::late::LateEnv;
-use super::scene::NAME;
+use super::scene::{NAME, built};
 use super::{Finding, Play, Scenario, Scene, SceneError, joined};
 use crate::network::{Direction, Way};
 
@@ -29,8 +29,8 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let env = LateEnv::new(real_env().map_err(SceneError::Threads)?);
     let builder = scene.builder(0)?.env(env.clone());
     // No round to raise a token: the replies decide.
-    let locks = block_on(builder.fencing(false).build())?;
-    let other = block_on(scene.builder(1)?.fencing(false).build())?;
+    let locks = built(builder.fencing(false))?;
+    let other = built(scene.builder(1)?.fencing(false))?;
     scene.cut(0, Direction::Replies);
     env.be_late(true);
     let lock = locks.lock(NAME).ttl(SHORT);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use futures::executor::block_on;
 use redlock::BuildError;
 
+use super::scene::built;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -25,7 +25,7 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let password = login.rsplit_once(':').map_or("", |(_, password)| password);
     scene.command(0, &["ACL", "SETUSER", "locker", &format!(">{password}")])?;
     scene.lead(0, 1, 0);
-    match block_on(scene.builder(0)?.build()) {
+    match built(scene.builder(0)?) {
         Err(BuildError::SameServer { .. }) => Ok(Finding::Good),
         Err(error) => Err(error.into()),
         Ok(_) => Ok(Finding::Bad("two addresses of one server count as two nodes".to_owned())),

@@ -11,7 +11,7 @@ use redlock::config::Config;
 use redlock::node::Node;
 use redlock::testing::faulty::{Event, FaultyNode, Op};
 use redlock::testing::real_env;
-use redlock::{LockGuard, Locks, LocksBuilder, Protections};
+use redlock::{BuildError, LockGuard, Locks, LocksBuilder, Protections};
 
 use super::{Finding, Scenario, SceneError};
 use crate::fleet::{Action, Fleet};
@@ -61,7 +61,8 @@ impl Scene {
         }
         let network = Network::start(&fleet.addresses(), CLIENTS).map_err(SceneError::Network)?;
         let scene = Self { network, fleet, protections, ttl: scenario.ttl, program: program.to_owned() };
-        drop(block_on(scene.builder(0)?.protections(Protections::default()).init())?);
+        let builder = scene.builder(0)?.protections(Protections::default());
+        drop(patiently(|| block_on(builder.clone().init()))?);
         Ok(scene)
     }
 
@@ -108,7 +109,7 @@ impl Scene {
     /// # Errors
     /// If too few nodes answer.
     pub fn locks(&self, client: usize) -> Result<Locks, SceneError> {
-        Ok(block_on(self.builder(client)?.build())?)
+        Ok(built(self.builder(client)?)?)
     }
 
     /// A client's locks over links that can do what no TCP connection does: let a request overtake another, or arrive twice.
@@ -123,7 +124,7 @@ impl Scene {
         let builder = links.iter().fold(builder.node_timeout(PATIENCE), |builder, link| {
             builder.node(Arc::clone(link) as Arc<dyn Node>)
         });
-        let locks = block_on(builder.build())?;
+        let locks = built(builder)?;
         // A node vouches for what went through it alone: what is still on a link it takes for settled until it has once told
         // its server a deadline.
         let other = block_on(locks.lock("other").wait_at_most(LIMIT).acquire())?;
@@ -311,6 +312,22 @@ impl Scene {
                 "{left} of {} nodes keep a lock that nobody holds, until its TTL ends",
                 self.nodes()
             ))),
+        }
+    }
+}
+
+/// Builds it once enough nodes answer: on a machine that is overloaded they may not do so in time.
+pub(super) fn built(builder: LocksBuilder) -> Result<Locks, BuildError> {
+    patiently(|| block_on(builder.clone().build()))
+}
+
+fn patiently(mut build: impl FnMut() -> Result<Locks, BuildError>) -> Result<Locks, BuildError> {
+    let started = Instant::now();
+    loop {
+        match build() {
+            Err(BuildError::NoQuorum { .. } | BuildError::InitIncomplete { .. })
+                if started.elapsed() < LIMIT => {}
+            result => return result,
         }
     }
 }

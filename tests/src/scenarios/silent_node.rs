@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 
+use super::scene::built;
 use super::{Finding, Play, Scenario, Scene, SceneError, by_itself};
 use crate::network::Direction;
 
@@ -38,7 +39,7 @@ fn slow(scene: &Scene) -> Result<Finding, SceneError> {
 fn black_hole(scene: &Scene) -> Result<Finding, SceneError> {
     scene.way(0, 1).cut(Direction::Both);
     let builder = scene.builder(0)?;
-    without_it(scene, move || Ok(block_on(builder.build())?))
+    without_it(scene, move || Ok(built(builder)?))
 }
 
 /// The way stays cut until it is over, so that nothing here has waited for its end.

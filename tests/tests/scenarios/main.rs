@@ -18,18 +18,26 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_chaos"))
 }
 
+/// How often a scenario is begun again on a machine that was too slow for it.
+const TRIES: usize = 3;
+
 /// On a fleet of this kind. None, and a word about it, without a Docker engine.
 fn play(scenario: &Scenario, fleet: &str, protections: Protections) -> Option<Outcome> {
-    match scenario.play(fleet, program(), protections) {
-        Err(SceneError::Fleet(error @ FleetError::NoDocker { .. })) if !requires_docker() => {
-            eprintln!("skipped, since {error}. REQUIRE_DOCKER=1 makes this a failure.");
-            None
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match scenario.play(fleet, program(), protections) {
+            Err(SceneError::Fleet(error @ FleetError::NoDocker { .. })) if !requires_docker() => {
+                eprintln!("skipped, since {error}. REQUIRE_DOCKER=1 makes this a failure.");
+                return None;
+            }
+            Err(SceneError::TooSlow(_)) if tries < TRIES => {}
+            Ok(outcome) => {
+                println!("{} ({fleet}): {:?} in {:.1?}", scenario.name, outcome.finding, outcome.took);
+                return Some(outcome);
+            }
+            Err(error) => panic!("{}: {error}", scenario.name),
         }
-        Ok(outcome) => {
-            println!("{} ({fleet}): {:?} in {:.1?}", scenario.name, outcome.finding, outcome.took);
-            Some(outcome)
-        }
-        Err(error) => panic!("{}: {error}", scenario.name),
     }
 }
 
@@ -58,10 +66,14 @@ fn ends_well_in_containers(name: &str) {
     }
 }
 
+/// On a machine that is too busy nobody may see in time what goes wrong.
 #[track_caller]
 fn is_missed(name: &str, switch: &str) {
-    let outcome = play(scenario(name), "process", Protections::without(switch).unwrap()).unwrap();
-    assert!(!outcome.finding.is_good(), "{switch} is off, and {name} does not show it");
+    let is_seen = || {
+        let outcome = play(scenario(name), "process", Protections::without(switch).unwrap());
+        !outcome.unwrap().finding.is_good()
+    };
+    assert!((0..TRIES).any(|_| is_seen()), "{switch} is off, and {name} does not show it");
 }
 
 /// A module for each scenario, with a test for it on each kind of fleet and one for each switch.
@@ -103,7 +115,7 @@ scenarios! {
     delayed_request = "delayed-request" [without_stale_deadline = "stale_deadline"];
     late_release = "late-release" [without_release_owner_check = "release_owner_check"];
     earlier_round = "earlier-round" [without_fresh_owner = "fresh_owner"];
-    lost_reply = "lost-reply";
+    lost_reply = "lost-reply" [without_release_unknown = "release_unknown"];
     overtaken = "overtaken" [without_release_unknown = "release_unknown"];
     dropped_acquire = "dropped-acquire" [without_adopt_stragglers = "adopt_stragglers"];
     deleted_and_taken = "deleted-and-taken" [without_extend_owner_check = "extend_owner_check", without_lost_on_majority = "lost_on_majority"];
