@@ -50,7 +50,9 @@ impl Progress {
     /// Something was done to nodes, ways or clients.
     pub(super) fn happens(&self, what: &RunEvent) {
         let text = match what {
-            RunEvent::Fault { kind, target, detail, .. } => format!("{kind}: {} {detail}", of(*target)).trim_end().to_owned(),
+            RunEvent::Fault { kind, target, detail, .. } => {
+                format!("{kind}: {} {detail}", of(*target)).trim_end().to_owned()
+            }
             RunEvent::Failed { why, .. } => format!("could not be done: {why}"),
             _ => return,
         };

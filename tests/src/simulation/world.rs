@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) locks: Mutex<Vec<Locks>>,
     /// Clocks of nodes need not be turned any longer.
     over: Arc<AtomicBool>,
+    /// Nothing goes wrong any more.
+    calm: AtomicBool,
 }
 
 /// A process and its ways to the nodes.
@@ -69,7 +71,8 @@ impl World {
             (0..setting.names).map(|name| LockName::new(format!("name-{name}")).expect("a good name"));
         let names = names.collect();
         let (locks, over) = (Mutex::default(), Arc::default());
-        let world = Self { protections, nodes, names, ledger, clients, locks, over, setting, sim };
+        let calm = AtomicBool::new(false);
+        let world = Self { protections, nodes, names, ledger, clients, locks, over, calm, setting, sim };
         world.run_clocks();
         Arc::new(world)
     }
@@ -198,6 +201,7 @@ impl World {
 
     /// From now on all goes well.
     pub(crate) fn calm(&self) {
+        self.calm.store(true, Ordering::SeqCst);
         for client in &self.clients {
             client.env.resume();
             client.ways.iter().for_each(|way| {
@@ -205,6 +209,11 @@ impl World {
                 way.resume();
             });
         }
+    }
+
+    /// Whether all goes well by now.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::SeqCst)
     }
 
     /// The last look, when all lives are over. `leaves_locks`: somebody has gone without a release.

@@ -18,6 +18,7 @@ impl Layer for Simulation {
         let found = Protections::without(safeguard)
             .and_then(|without| simulation::first_violation(without, self.seeds));
         match found {
+            Some((0, _)) => Fate::Killed("by the first seed".to_owned()),
             Some((seed, _)) => Fate::Killed(format!("after {} seeds", seed + 1)),
             None => Fate::Survived(format!("{} seeds", self.seeds)),
         }
