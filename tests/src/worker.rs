@@ -60,6 +60,8 @@ async fn build(builder: LocksBuilder) -> Result<Locks, BuildError> {
     let started = Instant::now();
     loop {
         match builder.clone().build().await {
+            // That does not pass.
+            Err(error @ BuildError::Misconfigured { .. }) => return Err(error),
             Err(_) if started.elapsed() < BUILD_LIMIT => thread::sleep(Duration::from_millis(200)),
             result => return result,
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,17 @@ pub(super) fn run(
         progress.happens(&what);
         record(what);
     };
-    fault::play(&stage, &strikes, &happens, stop, &|so_far| progress.passes(so_far.elapsed))?;
+    let passes = |so_far: fault::Progress| {
+        progress.passes(so_far.elapsed);
+        // One that ends by itself cannot work at all: what is wrong it has said itself.
+        if crew.failed().is_ok_and(|failed| !failed.is_empty()) {
+            stop.store(true, Ordering::SeqCst);
+        }
+    };
+    fault::play(&stage, &strikes, &happens, stop, &passes)?;
+    if let Some(client) = crew.failed()?.first() {
+        return Err(format!("client {client} has ended by itself; what it said is above").into());
+    }
 
     progress.stage("calm: every client acquires every lock once more");
     record(RunEvent::Calm);
@@ -127,15 +137,11 @@ fn millis(duration: Duration) -> u64 {
 
 /// What is added to the configuration of the nodes.
 fn settings(options: &Options) -> String {
-    let mut settings = format!(
+    format!(
         "\nexpiration = \"{}ms\"\nmaxExpiration = \"{}ms\"\n",
         options.ttl.as_millis(),
         options.longest_ttl().as_millis()
-    );
-    if options.is_of_strangers() {
-        settings += &format!("prefix = \"{}\"\n", options.prefix());
-    }
-    settings
+    )
 }
 
 /// Keys of locks that are there when the last of them must have expired.

@@ -7,6 +7,7 @@ use clap::Args;
 use redlock::backend::redis::RedisConfig;
 
 use crate::fault::FaultKind;
+use crate::fleet::UrlFleet;
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Args)]
@@ -128,7 +129,7 @@ impl Options {
     /// What the keys of the locks begin with.
     pub fn prefix(&self) -> String {
         // The users of servers of our own may have no other.
-        let prefix = if self.is_of_strangers() { "redlock-chaos" } else { RedisConfig::DEFAULT_PREFIX };
+        let prefix = if self.is_of_strangers() { UrlFleet::PREFIX } else { RedisConfig::DEFAULT_PREFIX };
         prefix.to_owned()
     }
 

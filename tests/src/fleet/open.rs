@@ -3,7 +3,7 @@
 use super::{DockerFleet, Fleet, FleetError, ProcessFleet, UrlFleet};
 
 /// Opens the fleet that a user names: `process`, `docker`, or URLs with commas between them, which are as many nodes as
-/// there are.
+/// there are, and on which clients lock under [`UrlFleet::PREFIX`].
 ///
 /// # Errors
 /// [`FleetError`] says what is missing, or what was expected.
@@ -13,7 +13,7 @@ pub fn open(kind: &str, nodes: usize) -> Result<Box<dyn Fleet>, FleetError> {
         "docker" => Ok(Box::new(DockerFleet::start(nodes)?)),
         urls if urls.contains("://") => {
             let urls = urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
-            Ok(Box::new(UrlFleet::new(urls.collect())?))
+            Ok(Box::new(UrlFleet::with_prefix(urls.collect(), UrlFleet::PREFIX)?))
         }
         other => Err(FleetError::Failed {
             node: "--fleet".to_owned(),

@@ -20,6 +20,9 @@ pub struct UrlFleet {
 }
 
 impl UrlFleet {
+    /// What the keys of a run begin with on servers that others may lock on.
+    pub const PREFIX: &str = "redlock-chaos";
+
     /// Takes `redis://` URLs, and asks each server what it is. Clients lock under the library's default prefix.
     ///
     /// # Errors
