@@ -78,14 +78,16 @@ fn a_way_leads_to_another_server_from_the_next_request_on() {
     let mut client = Raw::connect(way);
     assert_eq!(client.ask(&["SET", "a", "1"]), "+OK");
     // What was asked before is answered by the one that was asked.
-    server.pause().unwrap();
-    client.send(&["INCR", "a"]);
-    eventually("it is passed on", || way.waiting() == 0);
+    client.send(&["BRPOPLPUSH", "from", "to", "0"]);
+    eventually("it has arrived, and waits for an element", || {
+        let clients = server.command(&["INFO", "clients"]).unwrap();
+        clients.text().unwrap().lines().any(|line| line == "blocked_clients:1")
+    });
     way.lead_to(&other.address());
     client.send(&["INCR", "a"]);
     eventually("it waits for the reply to the one before", || way.waiting() == 1);
-    server.resume().unwrap();
-    assert_eq!([client.line(), client.line()], [":2", ":1"]);
+    server.command(&["RPUSH", "from", "x"]).unwrap();
+    assert_eq!([client.line(), client.line(), client.line()], ["$1", "x", ":1"]);
     assert_eq!(client.ask(&["INCR", "a"]), ":2");
-    assert_eq!(server.command(&["GET", "a"]).unwrap().text(), Some("2"));
+    assert_eq!(server.command(&["GET", "a"]).unwrap().text(), Some("1"));
 }
