@@ -42,8 +42,6 @@ pub enum Habit {
     /// Updates the resource under every lock, and lets two TTLs pass between its read and its write, without a look at the
     /// lock.
     Careless,
-    /// Waits for locks, and keeps each of them to the end of its validity, without renewal or update.
-    Unrenewed,
 }
 
 /// The name of a lock, by its number.
@@ -70,7 +68,6 @@ impl Options {
         let habit = match self.habit {
             Habit::Mixed => "mixed",
             Habit::Careless => "careless",
-            Habit::Unrenewed => "unrenewed",
         };
         add("--habit", habit.into());
         arguments

@@ -92,7 +92,6 @@ impl Turns {
         let (way, span) = match self.habit {
             Habit::Mixed => (self.way(), self.span()),
             Habit::Careless => (Way::Waits(CALM_LIMIT), Span::For(Duration::ZERO)),
-            Habit::Unrenewed => (Way::Waits(self.millis(200, 3000)), Span::Unrenewed),
         };
         let lock = self.locks.lock(&name);
         let lock =
@@ -161,7 +160,6 @@ impl Turns {
     fn update_now(&mut self, ttl: Duration) -> Option<Pause> {
         match self.habit {
             Habit::Careless => Some(Pause { time: ttl * 2, looks: false }),
-            Habit::Unrenewed => None,
             Habit::Mixed => self.random.random_bool(0.5).then(|| {
                 let hundredths = if self.random.random_bool(0.7) { 5 } else { 100 };
                 let time = ttl * self.random.random_range(0..=hundredths) / 100;

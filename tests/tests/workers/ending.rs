@@ -10,7 +10,7 @@ use super::world::{World, acquired, program};
 
 #[test]
 fn a_worker_ends_when_its_stdin_ends() {
-    let world = World::start(None);
+    let world = World::start();
     let mut worker = Command::new(program())
         .arg("worker")
         .args(world.options(0, 1, Habit::Mixed).arguments())
@@ -25,7 +25,7 @@ fn a_worker_ends_when_its_stdin_ends() {
 
 #[test]
 fn a_crew_that_is_dropped_leaves_no_process_also_none_that_stands_still() {
-    let world = World::start(None);
+    let world = World::start();
     let crew = world.crew(0..2, 1, Habit::Mixed);
     eventually("both are at work", || {
         let history = world.history(&[&crew]);

@@ -20,7 +20,7 @@ fn updates(history: &History, of: usize) -> Vec<(Write, Write)> {
 
 #[test]
 fn a_client_that_is_stopped_before_its_write_overwrites_an_update_only_where_tokens_are_not_checked() {
-    let world = World::start(None);
+    let world = World::start();
     let first = world.crew([0], 1, Habit::Careless);
     eventually("the first client has read both sets", || world.resource.reads() == 2);
     first.pause(0).unwrap();

@@ -4,7 +4,6 @@
 
 mod ending;
 mod fencing;
-mod mutants;
 mod resource;
 mod strikes;
 mod world;

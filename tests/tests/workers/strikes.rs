@@ -11,7 +11,7 @@ use super::world::{TTL, World, acquired};
 
 #[test]
 fn clients_that_are_stopped_and_killed_never_make_two_holders() {
-    let world = World::start(None);
+    let world = World::start();
     let crew = world.crew(0..4, 2, Habit::Mixed);
     eventually("all clients are at work", || {
         let history = world.history(&[&crew]);

@@ -18,13 +18,12 @@ pub(crate) const TTL: Duration = Duration::from_millis(800);
 pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) resource: Resource,
-    without: Option<&'static str>,
     fleet: RedisFleet,
     directory: TempDir,
 }
 
 impl World {
-    pub(crate) fn start(without: Option<&'static str>) -> Self {
+    pub(crate) fn start() -> Self {
         let fleet = RedisFleet::start(3).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let resource = Resource::start(directory.path()).unwrap();
@@ -34,7 +33,7 @@ impl World {
             "[lock.redlock]\nnodes = {nodes:?}\nrestartGuard = false\nexpiration = \"{ttl}ms\"\nnodeTimeout = \"300ms\"\n"
         );
         fs::write(directory.path().join("lock.toml"), config).unwrap();
-        Self { recorder: Recorder::default(), resource, without, fleet, directory }
+        Self { recorder: Recorder::default(), resource, fleet, directory }
     }
 
     /// What the worker of this number is told.
@@ -47,7 +46,7 @@ impl World {
             seed: client as u64,
             names,
             resource: Some(self.resource.path().to_owned()),
-            without: self.without.map(str::to_owned),
+            without: None,
             habit,
         }
     }
