@@ -189,10 +189,11 @@ impl<'a> Entry<'a> {
         self.error(ConfigErrorKind::WrongType, format!("found {found}, expected {expected}"))
     }
 
-    /// An error that shows the value: not for passwords, nor for what may be a URL.
+    /// An error that shows the value: not for passwords. What may be a URL under a wrong key is not shown.
     pub(super) fn invalid(&self, problem: impl Into<String>) -> ConfigError {
         let error = self.error(ConfigErrorKind::InvalidValue, problem);
         match self.value {
+            DeValue::String(text) if text.contains('@') => error,
             DeValue::String(text) => error.with_found(quoted(text)),
             DeValue::Integer(integer) => error.with_found(integer.to_string()),
             DeValue::Float(float) => error.with_found(float.to_string()),

@@ -141,13 +141,23 @@ fn almost() -> impl Strategy<Value = (String, String)> {
     (key(), value()).prop_map(move |(key, value)| (format!("{lines}{key} = {value}\n"), key))
 }
 
+/// Whether the file has what is secret elsewhere as something that is not: a prefix, a user, a path.
+fn is_said_openly(text: &str) -> bool {
+    const SECRETS: [&str; 4] = ["nodes", "addrs", "password", "sentinelPassword"];
+    let openly = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim().trim_matches('"');
+        line.contains(SECRET) && !SECRETS.contains(&key)
+    };
+    text.lines().any(openly)
+}
+
 /// Reads it; an error names the file and repeats no secret, and its line is one of the file's.
 fn read(text: &str) -> Result<Result<Config, redlock::config::ConfigError>, TestCaseError> {
     let read = Config::from_toml_str(text, Path::new(FILE));
     match &read {
         Ok(config) => {
             let shown = format!("{config:?}");
-            prop_assert!(!shown.contains(SECRET), "{}", shown);
+            prop_assert!(is_said_openly(text) || !shown.contains(SECRET), "{}", shown);
         }
         Err(error) => {
             let shown = format!("{error} {error:?}");

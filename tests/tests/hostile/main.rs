@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::{Either, select};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use redlock::backend::redis::{RedisConfig, RedisNode};
 use redlock::env::Env;
 use redlock::node::{AcquireRequest, Node, NodeError, Reply};
@@ -31,8 +31,18 @@ use redlock_tests::support::LIMIT;
 
 /// How many random cases a property tries.
 fn cases(default: u32) -> Config {
-    let cases = std::env::var("REDLOCK_FUZZ").map_or(default, |cases| cases.parse().unwrap());
-    Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+    let default = Config {
+        cases: default,
+        // The same cases in every run, but for those that somebody asks for.
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    };
+    match std::env::var("REDLOCK_FUZZ") {
+        Ok(cases) => Config { cases: cases.parse().unwrap(), rng_seed: RngSeed::Random, ..default },
+        Err(_) => default,
+    }
 }
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);

@@ -44,6 +44,8 @@ fn a_password_appears_in_no_error_and_in_no_debug_output() {
         "[lock.redlock]\nnodes = ['redis://a:1/0?password=hunter2']",
         "[lock.redlock]\nnodes = ['http://:hunter2@a:1']",
         "[lock.redlock]\nnodes = [['redis://:hunter2@a:1']]",
+        "[lock]\ndefault = 'redis://app:hunter2@a:1'",
+        "[lock.redlock]\nnodes = ['a:1']\nexpiration = 'redis://app:hunter2@a:1'",
     ] {
         let printed = printed(&load(text));
         assert!(!printed.contains(SECRET), "{text}\n{printed}");
