@@ -37,7 +37,7 @@ pub(super) fn run(
     progress.stage("starting the nodes");
     let fleet = fleet::open(&options.fleet, options.nodes as usize)?;
     let addresses = fleet.addresses();
-    let kinds = options.kinds(&fault::possible(&*fleet))?;
+    let kinds = options.kinds(&*fleet)?;
     let seed = options.seed.unwrap_or_else(rand::random);
     let clients = options.clients as usize;
     let folder = tempfile::tempdir()?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use redlock::backend::redis::RedisConfig;
 
-use crate::fault::FaultKind;
-use crate::fleet::UrlFleet;
+use crate::fault::{self, FaultKind};
+use crate::fleet::{Fleet, UrlFleet};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Args)]
@@ -73,27 +73,21 @@ impl std::str::FromStr for Faults {
 }
 
 impl Options {
-    /// The kinds of faults that are asked for, where `possible` ones can be done.
+    /// The kinds of faults that are asked for.
     ///
     /// # Errors
-    /// If one cannot be done, with those that can.
-    pub fn kinds(&self, possible: &[FaultKind]) -> Result<Vec<FaultKind>, String> {
+    /// If one cannot be done to this fleet, with those that can.
+    pub fn kinds(&self, fleet: &dyn Fleet) -> Result<Vec<FaultKind>, String> {
         let mut kinds = Vec::new();
         for faults in &self.faults {
             match faults {
-                Faults::All => kinds.extend_from_slice(possible),
-                Faults::One(kind) if possible.contains(kind) => kinds.push(*kind),
-                Faults::One(kind) => {
-                    let can: Vec<&str> = possible.iter().map(|kind| kind.name()).collect();
-                    return Err(format!(
-                        "--faults {kind}: this cannot be done to such nodes; these can: {}",
-                        can.join(", ")
-                    ));
-                }
+                Faults::All => kinds.extend(fault::possible(fleet)),
+                Faults::One(kind) => kinds.push(*kind),
             }
         }
         kinds.sort_unstable();
         kinds.dedup();
+        fault::check(fleet, &kinds)?;
         Ok(kinds)
     }
 

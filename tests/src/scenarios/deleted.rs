@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::{LockGuard, Locks};
 
 use super::scene::KEY;
 use super::two::both_hold;
@@ -21,11 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let (locks, other) = (scene.locks(0)?, scene.locks(1)?);
-    let guard = scene.acquire(&locks)?;
-    scene.eventually("the lock is on every node", || Ok(scene.with_lock()? == scene.nodes()))?;
-    for node in 0..2 {
-        scene.command(node, &["DEL", KEY])?;
-    }
+    let guard = held_and_deleted(scene, &locks)?;
     // Until now nobody could know; from the next renewal on the holder must.
     let rival = scene.hold(&other)?;
     let _ = block_on(guard.extend());
@@ -33,4 +30,14 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
         return Err(SceneError::TooSlow("its first holder had asked for more"));
     }
     Ok(both_hold(&guard, &rival))
+}
+
+/// A holder whose key somebody has deleted on two of three nodes.
+pub(super) fn held_and_deleted(scene: &Scene, locks: &Locks) -> Result<LockGuard, SceneError> {
+    let guard = scene.acquire(locks)?;
+    scene.eventually("the lock is on every node", || Ok(scene.with_lock()? == scene.nodes()))?;
+    for node in 0..2 {
+        scene.command(node, &["DEL", KEY])?;
+    }
+    Ok(guard)
 }

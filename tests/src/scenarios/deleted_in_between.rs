@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 
-use super::scene::KEY;
+use super::deleted::held_and_deleted;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -20,11 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let (locks, other) = (scene.locks(0)?, scene.locks(1)?);
-    let guard = scene.acquire(&locks)?;
-    scene.eventually("the lock is on every node", || Ok(scene.with_lock()? == scene.nodes()))?;
-    for node in 0..2 {
-        scene.command(node, &["DEL", KEY])?;
-    }
+    let guard = held_and_deleted(scene, &locks)?;
     block_on(scene.acquire(&other)?.release())?;
     let _ = block_on(guard.extend());
     Ok(Finding::bad_if(guard.is_valid(), "a holder believes in its lock after another client has held it"))

@@ -1,7 +1,7 @@
 //! Each safeguard, switched off: the simulation finds what it is for, without being told where to look but for the plan.
 
 use redlock::Protections;
-use redlock_tests::simulation::{self, first_violation_in};
+use redlock_tests::simulation::first_violation_in;
 
 /// Each safeguard, and the plan in which so many runs show that it is off.
 const MISSED: &[(&str, &str, u64)] = &[
@@ -50,25 +50,5 @@ fn every_safeguard_is_in_the_table_or_elsewhere() {
     for name in Protections::NAMES {
         let listed = MISSED.iter().any(|(safeguard, ..)| safeguard == name);
         assert!(listed != ELSEWHERE.contains(name), "{name}");
-    }
-}
-
-/// A table for people: the first violation of each safeguard's absence, plan by plan. `REDLOCK_SAFEGUARD` names one alone.
-#[test]
-#[ignore = "takes minutes; for the report"]
-fn table_of_all_safeguards_and_plans() {
-    let limit = std::env::var("REDLOCK_SEEDS").map_or(100, |text| text.parse().unwrap());
-    let only = std::env::var("REDLOCK_SAFEGUARD").ok();
-    let is_asked = |name: &str| only.as_deref().is_none_or(|only| only == name);
-    for safeguard in Protections::NAMES.iter().filter(|name| !ELSEWHERE.contains(name) && is_asked(name)) {
-        let protections = Protections::without(safeguard).unwrap();
-        for plan in simulation::plan_names() {
-            if let Some((seed, what)) = first_violation_in(plan, protections, limit) {
-                println!(
-                    "| {safeguard} | {plan} | {seed} ({} runs) | {what} |",
-                    seed / simulation::plan_names().count() as u64 + 1
-                );
-            }
-        }
     }
 }
