@@ -1,6 +1,7 @@
 //! How a `Locks` is put together, and what is checked before it starts.
 
 mod error;
+mod node_config;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,12 +20,21 @@ use crate::protections::Protections;
 use crate::quorum::{DriftFactor, Quorum};
 use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
 
-#[cfg(feature = "memory")]
-use crate::backend::memory::MemoryNode;
+#[cfg(feature = "etcd")]
+use crate::backend::etcd::EtcdConfig;
+#[cfg(feature = "file")]
+use crate::backend::file::FileConfig;
+#[cfg(feature = "memcached")]
+use crate::backend::memcached::MemcachedConfig;
 #[cfg(feature = "redis")]
-use crate::backend::redis::{self, RedisConfig};
+use crate::backend::redis::RedisConfig;
+#[cfg(feature = "zookeeper")]
+use crate::backend::zookeeper::ZooKeeperConfig;
 
 pub use error::BuildError;
+pub(crate) use node_config::NodeConfig;
+#[cfg(feature = "config")]
+pub(crate) use node_config::backend_of;
 
 /// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
 #[derive(Clone)]
@@ -47,12 +57,8 @@ pub struct LocksBuilder {
 #[derive(Clone)]
 enum Source {
     Ready(Arc<dyn Node>),
-    #[cfg(feature = "redis")]
     Url(String),
-    #[cfg(feature = "redis")]
-    Redis(Box<RedisConfig>),
-    #[cfg(feature = "memory")]
-    Memory,
+    Config(NodeConfig),
 }
 
 /// TTL of a quorum lock that states none.
@@ -80,10 +86,18 @@ impl LocksBuilder {
         }
     }
 
-    /// Adds Redis masters by address: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS. They must be
-    /// independent: no replication, no cluster between them. Use an odd number, 63 at most; five tolerate two failures.
-    /// A wrong address is reported by [`build`](LocksBuilder::build).
-    #[cfg(feature = "redis")]
+    /// Adds nodes by URL, whose scheme says what they are. Use an odd number, 63 at most; five tolerate two failures. A wrong URL is
+    /// reported by [`build`](LocksBuilder::build).
+    ///
+    /// | URL | a node is |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS | a Redis master: no replication, no cluster between them |
+    /// | `memcached://host[:port]` | a memcached server |
+    /// | `etcd://[user:password@]host[:port],...`, `etcds://` for TLS | an etcd ensemble, by some of its members |
+    /// | `zookeeper://host[:port],...` | a ZooKeeper ensemble, by some of its members |
+    /// | `file:///directory` | a directory on this machine |
+    ///
+    /// Whatever it is, each has one vote.
     pub fn nodes(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.nodes.extend(urls.into_iter().map(|url| Source::Url(url.into())));
         self
@@ -92,8 +106,36 @@ impl LocksBuilder {
     /// Adds one Redis with settings that an address cannot say: a master, one that
     /// [sentinels](RedisConfig::sentinel) name, or a [Cluster](RedisConfig::cluster). Whatever it is, it has one vote.
     #[cfg(feature = "redis")]
-    pub fn redis(mut self, config: RedisConfig) -> Self {
-        self.nodes.push(Source::Redis(Box::new(config)));
+    pub fn redis(self, config: RedisConfig) -> Self {
+        self.with_node(NodeConfig::Redis(Box::new(config)))
+    }
+
+    /// Adds one memcached, or several servers among which keys are spread. Whatever it is, it has one vote.
+    #[cfg(feature = "memcached")]
+    pub fn memcached(self, config: MemcachedConfig) -> Self {
+        self.with_node(NodeConfig::Memcached(Box::new(config)))
+    }
+
+    /// Adds one etcd ensemble, which has one vote.
+    #[cfg(feature = "etcd")]
+    pub fn etcd(self, config: EtcdConfig) -> Self {
+        self.with_node(NodeConfig::Etcd(Box::new(config)))
+    }
+
+    /// Adds one ZooKeeper ensemble, which has one vote.
+    #[cfg(feature = "zookeeper")]
+    pub fn zookeeper(self, config: ZooKeeperConfig) -> Self {
+        self.with_node(NodeConfig::ZooKeeper(Box::new(config)))
+    }
+
+    /// Adds a directory: a lock between the processes of this machine.
+    #[cfg(feature = "file")]
+    pub fn file(self, config: FileConfig) -> Self {
+        self.with_node(NodeConfig::File(Box::new(config)))
+    }
+
+    pub(crate) fn with_node(mut self, config: NodeConfig) -> Self {
+        self.nodes.push(Source::Config(config));
         self
     }
 
@@ -105,9 +147,8 @@ impl LocksBuilder {
 
     /// Adds a node in this process, of its own: a lock between tasks and threads, that ends with this `Locks`.
     #[cfg(feature = "memory")]
-    pub fn memory(mut self) -> Self {
-        self.nodes.push(Source::Memory);
-        self
+    pub fn memory(self) -> Self {
+        self.with_node(NodeConfig::Memory)
     }
 
     /// The keys of the nodes given by `nodes` are `prefix:name`, or `name` where it is empty; `redlock` by
@@ -333,7 +374,7 @@ impl LocksBuilder {
         let drift = settings.drift_factor;
         let fleet = settings.restart_guard.then(|| {
             let ttls = (settings.ttl, settings.max_ttl);
-            Arc::new(Fleet::new(quorum, ttls, drift, self.protections, jitter(&*env)))
+            Arc::new(Fleet::new(quorum, ttls, drift, self.protections, &nodes, jitter(&*env)))
         });
         Ok((Driver::new(env, nodes, quorum, drift, self.protections, fleet), settings))
     }
@@ -369,31 +410,17 @@ impl LocksBuilder {
         Ok(settings)
     }
 
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(unused_variables, reason = "other nodes need no settings, and ready ones no environment")
-    )]
     fn start_nodes(&self, env: &Arc<dyn Env>, settings: &Settings) -> Result<Vec<Arc<dyn Node>>, BuildError> {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for source in &self.nodes {
             nodes.push(match source {
                 Source::Ready(node) => Arc::clone(node),
-                #[cfg(feature = "redis")]
                 Source::Url(url) => {
-                    let mut config = RedisConfig::from_url(url)?;
-                    if let Some(prefix) = &self.prefix {
-                        config = config.prefix(prefix.clone());
-                    }
-                    redis::start(guarded(config, settings), Arc::clone(env), self.protections)?
+                    let config = NodeConfig::from_url(url)?;
+                    let config = self.prefix.iter().fold(config, |config, prefix| config.prefix(prefix));
+                    config.start(nodes.len(), env, settings, self.protections)?
                 }
-                #[cfg(feature = "redis")]
-                Source::Redis(config) => {
-                    redis::start(guarded((**config).clone(), settings), Arc::clone(env), self.protections)?
-                }
-                #[cfg(feature = "memory")]
-                Source::Memory => {
-                    MemoryNode::start(format!("memory-{}", nodes.len()), Arc::clone(env), self.protections)
-                }
+                Source::Config(config) => config.start(nodes.len(), env, settings, self.protections)?,
             });
         }
         Ok(nodes)
@@ -440,18 +467,6 @@ impl fmt::Debug for LocksBuilder {
         // Addresses may contain passwords.
         f.debug_struct("LocksBuilder").field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
-}
-
-/// With the guard of this `Locks`.
-#[cfg(feature = "redis")]
-fn guarded(config: RedisConfig, settings: &Settings) -> RedisConfig {
-    if config.is_cluster() {
-        if settings.restart_guard {
-            crate::telemetry::events::cluster_unguarded(&config.address());
-        }
-        return config;
-    }
-    config.restart_guard(settings.restart_guard).trust_aof(settings.trust_aof)
 }
 
 fn at_least_a_millisecond(key: &'static str, value: Option<Duration>) -> Result<(), BuildError> {

@@ -150,19 +150,28 @@ mod document;
 mod duration;
 mod environment;
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "memcached")]
+mod memcache;
 #[cfg(feature = "redis")]
 mod redis;
 mod start;
 mod store;
 mod timing;
 mod unknown;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::path::Path;
 
 use document::{Document, Table};
 pub use error::{ConfigError, ConfigErrorKind};
-use store::{Backend, Store};
+use store::Backend;
 
+use crate::builder::NodeConfig;
 use crate::settings::Settings;
 
 /// A configuration that has been read and checked: where the locks are kept, and how they are acquired.
@@ -170,7 +179,7 @@ use crate::settings::Settings;
 /// Nothing has been connected to. `Debug` shows no password.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    pub(crate) store: Store,
+    pub(crate) nodes: Vec<NodeConfig>,
     pub(crate) settings: Settings,
 }
 
@@ -203,7 +212,7 @@ impl Config {
             return Err(document.error(ConfigErrorKind::NoBackend, problem));
         };
         let (backend, table) = choose(&lock, tables(&lock)?)?;
-        Ok(Self { settings: timing::read(&table, backend)?, store: Store::read(&table, backend, folder)? })
+        Ok(Self { settings: timing::read(&table, backend)?, nodes: store::read(&table, backend, folder)? })
     }
 
     /// Reads what `REDLOCK_CONFIG` or `REDLOCK_NODES` says; `None` if neither is set. Blocks the thread while it reads a

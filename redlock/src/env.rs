@@ -30,6 +30,10 @@ pub trait Env: Send + Sync + fmt::Debug + 'static {
     /// Reads the suspend-aware clock. Never goes backwards.
     fn now(&self) -> Instant;
 
+    /// The machine's wall clock, in microseconds since 1970. It may jump either way: good for fencing counters, which stores keep from
+    /// going back, and for nothing else.
+    fn wall_micros(&self) -> u64;
+
     /// Completes once `now() >= at`, also when the machine slept meanwhile. Dropping it disarms the timer.
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()>;
 

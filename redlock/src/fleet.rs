@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::driver::Driver;
 use crate::env::jitter;
 use crate::id::{Charter, Incarnation, Instant, Standing, Ttl};
-use crate::node::{ClockReading, Mark, MarkRequest, NodeError, NodeErrorKind, RefusalReason, Reply};
+use crate::node::{ClockReading, Mark, MarkRequest, Node, NodeError, NodeErrorKind, RefusalReason, Reply};
 use crate::protections::Protections;
 use crate::quorum::restart::{Misfit, Seen};
 use crate::quorum::{Clocks, DriftFactor, Quorum, Trust};
@@ -38,6 +38,8 @@ pub(crate) struct Fleet {
     wanted: Charter,
     /// How long a node with a new memory grants nothing new.
     quarantine: Duration,
+    /// The nodes whose clocks can be set, and are therefore watched.
+    watched: Vec<bool>,
     state: Mutex<State>,
     /// A vote has shown something odd, or the guard is to end.
     wake: Notify,
@@ -80,6 +82,7 @@ impl Fleet {
         (ttl, max_ttl): (Ttl, Ttl),
         drift: DriftFactor,
         protections: Protections,
+        nodes: &[Arc<dyn Node>],
         fleet: u64,
     ) -> Self {
         let whole = Duration::from_millis(crate::id::millis_up(max_ttl.get()));
@@ -89,7 +92,8 @@ impl Fleet {
         let clocks = Clocks::new(quorum, quarantine, ttl, drift);
         let state = Mutex::new(State { clocks, nodes: vec![Known::default(); quorum.nodes()] });
         let (wake, closed, own_moves) = (Notify::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { quorum, protections, wanted, quarantine, state, wake, closed, own_moves }
+        let watched = nodes.iter().map(|node| node.abilities().settable_clock).collect();
+        Self { quorum, protections, wanted, quarantine, watched, state, wake, closed, own_moves }
     }
 
     /// How many times our own clock was found wrong: what was begun before counts for nothing.
@@ -99,6 +103,11 @@ impl Fleet {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a node's clock is watched.
+    fn is_watched(&self, node: usize) -> bool {
+        self.protections.clock_guard() && self.watched.get(node).is_some_and(|&is_watched| is_watched)
     }
 
     /// Ends the guard's service.
@@ -135,7 +144,7 @@ impl Fleet {
         if let Some(misfit) = state.nodes.get(node).and_then(|known| known.misfit) {
             return Err(NodeError::with_unknown_effect(address, NodeErrorKind::Foreign, misfit.to_string()));
         }
-        if !self.protections.clock_guard() {
+        if !self.is_watched(node) {
             return answer;
         }
         if let Some(reading) = reading {
@@ -207,7 +216,7 @@ impl Fleet {
                 let is_fresh = driver.nodes()[node].clock().is_some_and(|reading| reading.taken >= fresh);
                 let asked = &mut state.nodes[node].asked;
                 let is_due = must_ask_all
-                    || !is_fresh
+                    || (self.watched[node] && !is_fresh)
                     || asked.is_none_or(|asked| now.saturating_since(asked) >= ASK_EVERY);
                 if is_due {
                     *asked = Some(now);

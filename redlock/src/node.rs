@@ -4,17 +4,20 @@
 //! another owner has, and it refuses requests that come too late. Everything else (scripts, pipelining, batching,
 //! reconnecting) is a backend's own business.
 
+mod abilities;
 #[cfg_attr(
     not(any(feature = "redis", feature = "testing")),
     allow(dead_code, reason = "only nodes across a network estimate clocks")
 )]
 pub(crate) mod clock;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+pub(crate) mod dispatch;
 mod error;
 mod examination;
 pub(crate) mod fence;
 mod finding;
 mod mark;
-#[cfg(any(feature = "redis", feature = "memory"))]
+#[cfg(any(feature = "redis", feature = "memory", feature = "file", feature = "zookeeper"))]
 pub(crate) mod watchers;
 
 use std::fmt;
@@ -26,6 +29,7 @@ use std::time::Duration;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
 pub use crate::id::{Charter, Incarnation, Marker, Standing};
+pub use abilities::{Abilities, Durability, LateRequests};
 pub use clock::ClockReading;
 pub use error::{Effect, NodeError, NodeErrorKind};
 pub use examination::Examination;
@@ -40,7 +44,7 @@ pub type NodeFuture<T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Sen
 /// A watch on a name that stands: see [`Node::watch`].
 pub type Watch = NodeFuture<()>;
 
-/// One independent lock store: a Redis master, a table in memory, or a third party's own.
+/// One independent lock store: a Redis master, an etcd ensemble, a table in memory, or a third party's own.
 ///
 /// # Contract
 /// * **Polling.** The first poll sends the request, in the order of first polls as far as the connection holds; a later
@@ -48,7 +52,8 @@ pub type Watch = NodeFuture<()>;
 /// * **Dropping** a returned future abandons the answer, not the request: the effect is then unknown.
 /// * **No retries.** A request takes effect at most once; whether to ask again is the caller's decision.
 /// * **Deadlines.** A request that the store would run after its `deadline` is refused ([`RefusalReason::Stale`]),
-///   in the store's own time: a server that was stopped runs what has queued up when it wakes (design, section 4).
+///   in the store's own time: a server that was stopped runs what has queued up when it wakes (design, section 4). A store that
+///   cannot refuse it sees to it that what it grants ends no later than if it had run in time ([`Abilities::late_requests`]).
 /// * **Bounded.** A store that does not answer costs a bounded amount of memory; what does not fit is refused with
 ///   [`NodeErrorKind::Overloaded`] and [`Effect::None`].
 ///
@@ -56,6 +61,11 @@ pub type Watch = NodeFuture<()>;
 pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// What people call this node: an address without credentials. Two nodes of one quorum have different ones.
     fn address(&self) -> &str;
+
+    /// What this kind of node can do. The default promises little.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
 
     /// Connects, if there is something to connect to, and says who the node is.
     ///
@@ -116,7 +126,7 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
         Box::pin(async { Ok(Examination::default()) })
     }
 
-    /// What the latest answer showed of the store's own clock; `None` before the first one.
+    /// What the latest answer showed of the store's own clock; `None` before the first one, and where the store tells no time.
     fn clock(&self) -> Option<ClockReading>;
 
     /// What is known of the node's memory. A look at what is known here, without a request: it may be behind.

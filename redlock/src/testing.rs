@@ -1,5 +1,6 @@
 //! For tests, never for production: real servers on this machine, a virtual environment, faults.
 
+pub mod conformance;
 pub mod faulty;
 mod real_env;
 pub mod servers;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redlock::LockName;
 use redlock::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 
 /// The answers of one node to acquire requests.
@@ -50,6 +50,10 @@ impl CountedNode {
 impl Node for CountedNode {
     fn address(&self) -> &str {
         self.node.address()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.node.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

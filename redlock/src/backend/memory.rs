@@ -15,9 +15,9 @@ use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::watchers::Watchers;
 use crate::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Grant, Identity, Incarnation,
-    Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, Refusal,
-    RefusalReason, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Durability, Examination, ExtendRequest, FindingKind, Grant,
+    Identity, Incarnation, Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
+    RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 use crate::protections::Protections;
 
@@ -319,6 +319,10 @@ impl Table {
 impl Node for MemoryNode {
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { notification: true, durability: Durability::None, ..Abilities::default() }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

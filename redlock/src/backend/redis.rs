@@ -46,9 +46,9 @@ use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released, Reply,
-    Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released,
+    Reply, Standing, Watch,
 };
 use crate::protections::Protections;
 use crate::telemetry;
@@ -259,6 +259,10 @@ impl RedisNode {
 impl Node for RedisNode {
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { notification: true, ..Abilities::default() }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

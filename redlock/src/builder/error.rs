@@ -4,8 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "etcd")]
+use crate::backend::etcd::EtcdConfigError;
+#[cfg(feature = "file")]
+use crate::backend::file::FileConfigError;
+#[cfg(feature = "memcached")]
+use crate::backend::memcached::MemcachedConfigError;
 #[cfg(feature = "redis")]
 use crate::backend::redis::RedisConfigError;
+#[cfg(feature = "zookeeper")]
+use crate::backend::zookeeper::ZooKeeperConfigError;
 use crate::id::InvalidTtl;
 use crate::node::{Finding, NodeError};
 use crate::preflight;
@@ -46,12 +54,27 @@ pub enum BuildError {
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(#[from] RedisConfigError),
+    /// The settings of a memcached cannot be used.
+    #[cfg(feature = "memcached")]
+    #[error(transparent)]
+    Memcached(#[from] MemcachedConfigError),
+    /// The settings of an etcd ensemble cannot be used.
+    #[cfg(feature = "etcd")]
+    #[error(transparent)]
+    Etcd(#[from] EtcdConfigError),
+    /// The settings of a ZooKeeper ensemble cannot be used.
+    #[cfg(feature = "zookeeper")]
+    #[error(transparent)]
+    ZooKeeper(#[from] ZooKeeperConfigError),
+    /// The settings of a directory of locks cannot be used.
+    #[cfg(feature = "file")]
+    #[error(transparent)]
+    File(#[from] FileConfigError),
     /// The configuration cannot be used.
     #[cfg(feature = "config")]
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
-    /// The configuration asks for a backend that this program was built without.
-    #[cfg(feature = "config")]
+    /// A URL or the configuration asks for a backend that this program was built without.
     #[error(
         "this program was built without the cargo feature `{feature}` of redlock-quorum, which the configuration needs"
     )]

@@ -6,10 +6,11 @@ use std::path::Path;
 use super::error::{ConfigError, ConfigErrorKind};
 #[cfg(feature = "redis")]
 use super::redis;
-use super::store::{Backend, Store};
+use super::store::Backend;
 use super::{Config, timing};
 #[cfg(feature = "redis")]
 use crate::backend::redis::RedisConfig;
+use crate::builder::NodeConfig;
 
 const CONFIG: &str = "REDLOCK_CONFIG";
 const NODES: &str = "REDLOCK_NODES";
@@ -31,22 +32,21 @@ pub(super) fn load(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<C
 fn from_nodes(urls: &OsString) -> Result<Config, ConfigError> {
     // The text is not repeated: it may hold passwords.
     let text = urls.to_str().ok_or_else(|| error(NODES, "it is not UTF-8"))?;
-    Ok(Config { store: store(text)?, settings: timing::defaults(Backend::Redlock) })
+    Ok(Config { nodes: nodes(text)?, settings: timing::defaults(Backend::Redlock) })
 }
 
 #[cfg(feature = "redis")]
-fn store(text: &str) -> Result<Store, ConfigError> {
+fn nodes(text: &str) -> Result<Vec<NodeConfig>, ConfigError> {
     let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
     // Only what holds for all nodes is taken from it, and none of that is set.
     let defaults = RedisConfig::new("localhost");
-    let nodes = redis::nodes::parse(urls, &defaults)
-        .map_err(|refused| ConfigError::new(refused.kind, NODES, refused.problem))?;
-    Ok(Store::Redlock { nodes })
+    redis::nodes::parse(urls, &defaults)
+        .map_err(|refused| ConfigError::new(refused.kind, NODES, refused.problem))
 }
 
 #[cfg(not(feature = "redis"))]
-fn store(_: &str) -> Result<Store, ConfigError> {
-    Ok(Store::Redis)
+fn nodes(_: &str) -> Result<Vec<NodeConfig>, ConfigError> {
+    Ok(vec![NodeConfig::NotBuilt("redis")])
 }
 
 fn error(variable: &str, problem: impl Into<String>) -> ConfigError {

@@ -8,14 +8,15 @@ use std::path::Path;
 use super::document::{Entry, Table};
 use super::error::{ConfigError, ConfigErrorKind};
 use crate::backend::redis::{RedisConfig, RedisConfigError};
+use crate::builder::NodeConfig;
 
 /// The prefix of due.
 const DUE_PREFIX: &str = "due:lock";
 /// Where a Redis is if `addrs` is not there.
 const DUE_HOST: &str = "127.0.0.1";
 
-/// The masters of `[lock.redlock]`. Relative paths of files begin in `folder`.
-pub(super) fn read_nodes(table: &Table<'_>, folder: &Path) -> Result<Vec<RedisConfig>, ConfigError> {
+/// The nodes of `[lock.redlock]`. Relative paths of files begin in `folder`.
+pub(super) fn read_nodes(table: &Table<'_>, folder: &Path) -> Result<Vec<NodeConfig>, ConfigError> {
     nodes::read(table, &read_common(table, RedisConfig::DEFAULT_PREFIX, folder)?)
 }
 

@@ -2,34 +2,24 @@
 
 use std::path::Path;
 
-use crate::builder::{BuildError, LocksBuilder};
+use crate::builder::{BuildError, LocksBuilder, NodeConfig};
 use crate::locks::Locks;
 
-use super::{Config, Store};
+use super::Config;
 
 impl Config {
     /// A builder with the nodes and settings of this configuration; nothing is connected yet.
     ///
     /// # Errors
     /// [`BuildError::NotBuilt`] if this program was built without the cargo feature of the backend.
-    #[cfg_attr(
-        not(any(feature = "redis", feature = "memory")),
-        expect(unused_variables, reason = "nothing can be built")
-    )]
     pub fn into_builder(self) -> Result<LocksBuilder, BuildError> {
-        let builder = LocksBuilder::with_settings(self.settings);
-        match self.store {
-            #[cfg(feature = "redis")]
-            Store::Redlock { nodes } => Ok(nodes.into_iter().fold(builder, LocksBuilder::redis)),
-            #[cfg(feature = "redis")]
-            Store::Redis { node } => Ok(builder.redis(*node)),
-            #[cfg(not(feature = "redis"))]
-            Store::Redis => Err(BuildError::NotBuilt { feature: "redis" }),
-            #[cfg(feature = "memory")]
-            Store::Memory => Ok(builder.memory()),
-            #[cfg(not(feature = "memory"))]
-            Store::Memory => Err(BuildError::NotBuilt { feature: "memory" }),
+        for node in &self.nodes {
+            if let NodeConfig::NotBuilt(feature) = node {
+                return Err(BuildError::NotBuilt { feature });
+            }
         }
+        let builder = LocksBuilder::with_settings(self.settings);
+        Ok(self.nodes.into_iter().fold(builder, LocksBuilder::with_node))
     }
 }
 

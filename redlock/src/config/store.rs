@@ -4,26 +4,42 @@ use std::path::Path;
 
 use super::document::Table;
 use super::error::ConfigError;
+#[cfg(feature = "etcd")]
+use super::etcd;
+#[cfg(feature = "file")]
+use super::file;
+#[cfg(feature = "memcached")]
+use super::memcache;
 #[cfg(feature = "redis")]
 use super::redis;
-#[cfg(feature = "redis")]
-use crate::backend::redis::RedisConfig;
+#[cfg(feature = "zookeeper")]
+use super::zookeeper;
+use crate::builder::NodeConfig;
 
 /// A table that `[lock]` may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Backend {
     Redlock,
     Redis,
+    Memcache,
+    Etcd,
+    ZooKeeper,
+    File,
     Memory,
 }
 
 impl Backend {
-    pub(super) const ALL: [Self; 3] = [Self::Redlock, Self::Redis, Self::Memory];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Redlock, Self::Redis, Self::Memcache, Self::Etcd, Self::ZooKeeper, Self::File, Self::Memory];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Redlock => "redlock",
             Self::Redis => "redis",
+            Self::Memcache => "memcache",
+            Self::Etcd => "etcd",
+            Self::ZooKeeper => "zookeeper",
+            Self::File => "file",
             Self::Memory => "memory",
         }
     }
@@ -52,43 +68,55 @@ impl Backend {
                 "maxRetries",
                 "trustAof",
             ],
+            Self::Memcache => &["addrs", "username", "password", "caFile", "certFile", "keyFile"],
+            Self::Etcd => &["addrs", "username", "password", "caFile", "certFile", "keyFile"],
+            Self::ZooKeeper => {
+                &["addrs", "username", "password", "caFile", "certFile", "keyFile", "sessionTimeout"]
+            }
+            Self::File => &["directory"],
             Self::Memory => &[],
         }
     }
 }
 
-/// Where the locks are kept.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Store {
-    /// Independent Redis masters, at least one.
-    #[cfg(feature = "redis")]
-    Redlock { nodes: Vec<RedisConfig> },
-    /// One Redis, or a Cluster, as due uses it.
-    #[cfg(feature = "redis")]
-    Redis { node: Box<RedisConfig> },
-    /// Redis, of which this build knows nothing.
-    #[cfg(not(feature = "redis"))]
-    Redis,
-    /// A table in this process.
-    Memory,
-}
-
-impl Store {
-    /// Reads the table of `backend`. Relative paths of files begin in `folder`.
-    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "only Redis has files"))]
-    pub(super) fn read(table: &Table<'_>, backend: Backend, folder: &Path) -> Result<Self, ConfigError> {
-        match backend {
-            #[cfg(feature = "redis")]
-            Backend::Redlock => Ok(Self::Redlock { nodes: redis::read_nodes(table, folder)? }),
-            #[cfg(feature = "redis")]
-            Backend::Redis => Ok(Self::Redis { node: Box::new(redis::read_node(table, folder)?) }),
-            #[cfg(not(feature = "redis"))]
-            Backend::Redlock | Backend::Redis => Ok(Self::Redis),
-            Backend::Memory => {
-                // Its names need no prefix: nobody else sees them. Checked, and without effect.
-                table.get("prefix").map(|entry| entry.text()).transpose()?;
-                Ok(Self::Memory)
-            }
+/// Reads the table of `backend`: its nodes. Relative paths of files begin in `folder`.
+#[allow(unused_variables, reason = "a build without backends reads nothing")]
+pub(super) fn read(
+    table: &Table<'_>,
+    backend: Backend,
+    folder: &Path,
+) -> Result<Vec<NodeConfig>, ConfigError> {
+    match backend {
+        #[cfg(feature = "redis")]
+        Backend::Redlock => redis::read_nodes(table, folder),
+        #[cfg(feature = "redis")]
+        Backend::Redis => Ok(vec![NodeConfig::Redis(Box::new(redis::read_node(table, folder)?))]),
+        #[cfg(not(feature = "redis"))]
+        Backend::Redlock | Backend::Redis => Ok(vec![NodeConfig::NotBuilt("redis")]),
+        #[cfg(feature = "memcached")]
+        Backend::Memcache => Ok(vec![NodeConfig::Memcached(Box::new(memcache::read(table, folder)?))]),
+        #[cfg(not(feature = "memcached"))]
+        Backend::Memcache => Ok(vec![NodeConfig::NotBuilt("memcached")]),
+        #[cfg(feature = "etcd")]
+        Backend::Etcd => Ok(vec![NodeConfig::Etcd(Box::new(etcd::read(table, folder)?))]),
+        #[cfg(not(feature = "etcd"))]
+        Backend::Etcd => Ok(vec![NodeConfig::NotBuilt("etcd")]),
+        #[cfg(feature = "zookeeper")]
+        Backend::ZooKeeper => Ok(vec![NodeConfig::ZooKeeper(Box::new(zookeeper::read(table, folder)?))]),
+        #[cfg(not(feature = "zookeeper"))]
+        Backend::ZooKeeper => Ok(vec![NodeConfig::NotBuilt("zookeeper")]),
+        #[cfg(feature = "file")]
+        Backend::File => Ok(vec![NodeConfig::File(Box::new(file::read(table, folder)?))]),
+        #[cfg(not(feature = "file"))]
+        Backend::File => Ok(vec![NodeConfig::NotBuilt("file")]),
+        Backend::Memory => {
+            // Its names need no prefix: nobody else sees them. Checked, and without effect.
+            table.get("prefix").map(|entry| entry.text()).transpose()?;
+            #[cfg(feature = "memory")]
+            let node = NodeConfig::Memory;
+            #[cfg(not(feature = "memory"))]
+            let node = NodeConfig::NotBuilt("memory");
+            Ok(vec![node])
         }
     }
 }

@@ -14,9 +14,11 @@ fn load(text: &str) -> Result<Config, ConfigError> {
     Config::from_toml_str(text, Path::new("etc.toml"))
 }
 
+/// The one Redis that a configuration has, or each of several.
 fn redlock(text: &str) -> Vec<RedisConfig> {
-    match load(text).unwrap().store {
-        Store::Redlock { nodes } => nodes,
-        other => panic!("expected [lock.redlock], found {other:?}"),
-    }
+    let master = |node| match node {
+        NodeConfig::Redis(node) => *node,
+        other => panic!("expected a Redis, found {other:?}"),
+    };
+    load(text).unwrap().nodes.into_iter().map(master).collect()
 }

@@ -31,7 +31,7 @@ pub(super) fn defaults(backend: Backend) -> Settings {
     const DUE: Ttl = Ttl::from_const(Duration::from_secs(3));
     let ttl = match backend {
         Backend::Redlock => REDLOCK,
-        Backend::Redis | Backend::Memory => DUE,
+        _ => DUE,
     };
     // A due service and ours share a lock on one Redis: it knows no quarantine.
     Settings { restart_guard: backend == Backend::Redlock, ..Settings::new(ttl) }

@@ -50,6 +50,10 @@ impl Env for RealEnv {
         super::clock::now()
     }
 
+    fn wall_micros(&self) -> u64 {
+        super::clock::wall_micros()
+    }
+
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         Box::pin(self.timer.sleep_until(at))
     }

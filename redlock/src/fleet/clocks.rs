@@ -29,7 +29,7 @@ impl Fleet {
         let culprit = {
             let mut state = self.state();
             for (node, known) in driver.nodes().iter().enumerate() {
-                if let Some(reading) = known.clock() {
+                if let Some(reading) = known.clock().filter(|_| self.is_watched(node)) {
                     state.clocks.observe(node, reading.least, reading.most, reading.taken);
                 }
             }

@@ -67,10 +67,10 @@ impl Fleet {
         }
         let mut state = self.state();
         // The clock by which it is over is one that has been watched, this reading included.
-        if let Some(reading) = reading {
+        if let Some(reading) = reading.filter(|_| self.is_watched(node)) {
             state.clocks.observe(node, reading.least, reading.most, reading.taken);
         }
-        if self.protections.clock_guard() && state.clocks.trust(node, now) != Trust::Trusted {
+        if self.is_watched(node) && state.clocks.trust(node, now) != Trust::Trusted {
             return None;
         }
         let floor = restart::floor(node, seen, self.quorum, self.protections.fence_floor())?;

@@ -16,9 +16,9 @@ use futures::future::{Either, pending, select};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{
-    AcquireRequest, ClockReading, Effect, Examination, ExtendRequest, Identity, Incarnation, Inspection,
-    MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
-    Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Effect, Examination, ExtendRequest, Identity, Incarnation,
+    Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest,
+    Released, Reply, Standing, Watch,
 };
 use fault::Fate;
 use link::{Job, Links};
@@ -348,6 +348,10 @@ impl Subject {
 impl Node for FaultyNode {
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.node.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

@@ -22,8 +22,10 @@
 mod clock;
 mod cluster;
 mod error;
+mod etcd;
 mod fleet;
 mod lock_user;
+mod memcached;
 mod options;
 mod port;
 mod process;
@@ -32,6 +34,7 @@ mod redis;
 mod replica;
 mod resp;
 mod sentinel;
+mod zookeeper;
 
 pub use clock::ClockStep;
 pub use cluster::RedisCluster;

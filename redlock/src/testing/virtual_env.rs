@@ -104,6 +104,10 @@ impl Env for World {
         self.executor.now(None)
     }
 
+    fn wall_micros(&self) -> u64 {
+        self.now().as_nanos() / 1_000
+    }
+
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         Box::pin(Sleep::new(&self.executor, None, at))
     }

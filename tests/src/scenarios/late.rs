@@ -34,6 +34,10 @@ impl Env for LateEnv {
         self.real.now()
     }
 
+    fn wall_micros(&self) -> u64 {
+        self.real.wall_micros()
+    }
+
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         let late = if self.is_late.load(Ordering::SeqCst) { Self::BY } else { Duration::ZERO };
         self.real.sleep_until(at.saturating_add(late))

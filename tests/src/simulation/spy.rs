@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use redlock::env::Env;
 use redlock::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 use redlock::testing::faulty::Op;
 use redlock::{LockName, OwnerToken};
@@ -50,6 +50,10 @@ impl Spy {
 impl Node for Spy {
     fn address(&self) -> &str {
         self.inner.address()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

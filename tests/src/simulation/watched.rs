@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use redlock::backend::memory::MemoryNode;
 use redlock::node::{
-    AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest, Node,
-    NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
+    Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing,
+    Watch,
 };
 use redlock::testing::faulty::Op;
 use redlock::{Instant, LockName, OwnerToken, Ttl};
@@ -68,6 +69,10 @@ impl Watched {
 impl Node for Watched {
     fn address(&self) -> &str {
         self.node.address()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.node.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

@@ -27,6 +27,10 @@ impl Env for Clock {
         Instant::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
+    fn wall_micros(&self) -> u64 {
+        self.now().as_nanos() / 1_000
+    }
+
     /// Looks at the clock when it is polled; wakes nobody.
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         let now = Arc::clone(&self.0);

@@ -19,8 +19,8 @@ use super::{RedisNode, keys, load_tls};
 use crate::env::Env;
 use crate::id::{Instant, LockName};
 use crate::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Identity, Inspection, Node,
-    NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Watch,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Identity, Inspection,
+    Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Watch,
 };
 use crate::protections::Protections;
 use map::{Map, View};
@@ -181,6 +181,10 @@ impl RedisNode {
 impl Node for RedisClusterNode {
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { notification: true, ..Abilities::default() }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

@@ -224,6 +224,12 @@ impl RedisConfig {
         acl::rule(self)
     }
 
+    /// What the keys of locks begin with.
+    #[cfg(feature = "config")]
+    pub(crate) fn get_prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// What people call this node: `host:port`, or `host:port/db`; never credentials. An IPv6 host is in brackets. With
     /// sentinels it is `sentinel:NAME@host:port,...`, for a Cluster `cluster:host:port,...`, with the addresses that were
     /// given: it stays the same, whoever is the master.

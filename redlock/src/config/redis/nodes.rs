@@ -2,6 +2,7 @@
 
 use crate::Quorum;
 use crate::backend::redis::RedisConfig;
+use crate::builder::{NodeConfig, backend_of};
 use crate::config::document::Table;
 use crate::config::error::{ConfigError, ConfigErrorKind};
 
@@ -10,7 +11,7 @@ pub(super) const ADDRESS_EXPECTED: &str =
     "expected host:port, where an IPv6 address is in brackets as in \"[::1]:6379\"";
 
 /// `common` is what the table says about all of them.
-pub(super) fn read(table: &Table<'_>, common: &RedisConfig) -> Result<Vec<RedisConfig>, ConfigError> {
+pub(super) fn read(table: &Table<'_>, common: &RedisConfig) -> Result<Vec<NodeConfig>, ConfigError> {
     let Some(entry) = table.get("nodes") else {
         let problem = "there are no nodes; expected nodes = [\"redis://host:port\", ...], five of them tolerate \
                        two failures";
@@ -30,8 +31,8 @@ pub(super) fn read(table: &Table<'_>, common: &RedisConfig) -> Result<Vec<RedisC
 pub(in crate::config) fn parse<'a>(
     texts: impl Iterator<Item = &'a str>,
     common: &RedisConfig,
-) -> Result<Vec<RedisConfig>, InvalidNodes> {
-    let mut nodes: Vec<RedisConfig> = Vec::new();
+) -> Result<Vec<NodeConfig>, InvalidNodes> {
+    let mut nodes: Vec<NodeConfig> = Vec::new();
     // Their number first: each of too many would be compared with all before it.
     let texts: Vec<_> = texts.collect();
     if let Err(error) = Quorum::majority(texts.len()) {
@@ -63,8 +64,19 @@ pub(in crate::config) struct InvalidNodes {
     pub(in crate::config) problem: String,
 }
 
+/// Reads a URL of any backend, or `host:port` of a Redis. What the table says of every Redis holds for no other; the prefix for all.
+fn parse_node(text: &str, common: &RedisConfig) -> Result<NodeConfig, String> {
+    match backend_of(text) {
+        Some("redis") | None => Ok(NodeConfig::Redis(Box::new(parse_redis(text, common)?))),
+        Some(_) => {
+            let node = NodeConfig::from_url(text).map_err(|error| error.to_string())?;
+            Ok(node.prefix(common.get_prefix()))
+        }
+    }
+}
+
 /// Reads a URL, or `host:port`, and completes it.
-fn parse_node(text: &str, common: &RedisConfig) -> Result<RedisConfig, String> {
+fn parse_redis(text: &str, common: &RedisConfig) -> Result<RedisConfig, String> {
     let node = if text.contains("://") {
         let node = RedisConfig::from_url(text).map_err(|error| error.to_string())?;
         if common.has_tls() && !node.has_tls() {

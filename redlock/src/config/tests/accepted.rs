@@ -21,7 +21,7 @@ fn settings(seconds: u64) -> Settings {
 fn the_file_of_the_due_manual_loads_unchanged_and_means_the_same() {
     let config = load(DUE).unwrap();
     let node = RedisConfig::new("127.0.0.1").port(6379).db(0).prefix("due:lock");
-    assert_eq!(config.store, Store::Redis { node: Box::new(node) });
+    assert_eq!(config.nodes, [NodeConfig::Redis(Box::new(node))]);
     assert_eq!(config.settings, settings(3));
     assert_eq!(config.settings.acquire_interval, Duration::from_millis(20));
     assert_eq!(config.settings.max_retries, None);
@@ -33,7 +33,7 @@ fn an_empty_table_means_the_defaults_of_due() {
     let redis = load("[lock.redis]\ndb = 0").unwrap();
     assert_eq!(redis, load(DUE).unwrap());
     let memory = load("[lock.memory]").unwrap();
-    assert_eq!(memory.store, Store::Memory);
+    assert_eq!(memory.nodes, [NodeConfig::Memory]);
     assert_eq!(memory.settings, settings(3));
 }
 
@@ -101,10 +101,7 @@ fn every_key_reaches_its_setting() {
 
 /// The node of `[lock.redis]`.
 fn redis(text: &str) -> RedisConfig {
-    match load(&format!("[lock.redis]\n{text}")).unwrap().store {
-        Store::Redis { node } => *node,
-        other => panic!("expected [lock.redis], found {other:?}"),
-    }
+    redlock(&format!("[lock.redis]\n{text}")).remove(0)
 }
 
 #[test]
@@ -187,7 +184,7 @@ fn the_longest_ttl_follows_an_expiration_above_its_default() {
 fn default_picks_one_of_several_tables_and_the_others_need_not_be_usable() {
     let text =
         "[lock]\ndefault = 'memory'\n[lock.memory]\n[lock.redis]\naddrs = ['a:1', 'b:2']\ncaFile = 'no'";
-    assert!(matches!(load(text).unwrap().store, Store::Memory));
+    assert_eq!(load(text).unwrap().nodes, [NodeConfig::Memory]);
 }
 
 #[test]
@@ -215,7 +212,7 @@ fn tls_files_are_found_from_the_folder_of_the_configuration_file() {
     let at = |name: &str| folder.path().join(name);
     let files = TlsFiles::platform().ca(absolute).cert(at("cert.pem")).key(at("./key.pem"));
     let node = RedisConfig::new("127.0.0.1").prefix("due:lock").tls(files);
-    assert_eq!(Config::from_file(&file).unwrap().store, Store::Redis { node: Box::new(node) });
+    assert_eq!(Config::from_file(&file).unwrap().nodes, [NodeConfig::Redis(Box::new(node))]);
 }
 
 #[test]

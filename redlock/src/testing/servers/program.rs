@@ -24,6 +24,36 @@ pub fn redis() -> Result<PathBuf, ServerError> {
     find(REDIS, INSTALL_REDIS)
 }
 
+const INSTALL_MEMCACHED: &str =
+    "`apt-get install memcached`, `dnf install memcached`, `apk add memcached` or `brew install memcached`";
+const INSTALL_ETCD: &str =
+    "`apt-get install etcd-server`, `dnf install etcd`, `apk add etcd` or `brew install etcd`";
+const INSTALL_JAVA: &str = "`apt-get install zookeeperd`, or ZooKeeper and a Java runtime";
+
+/// The program of a memcached on this machine.
+///
+/// # Errors
+/// [`ServerError::NotInstalled`] says what to install.
+pub(super) fn memcached() -> Result<PathBuf, ServerError> {
+    find(&["memcached"], INSTALL_MEMCACHED)
+}
+
+/// The program of an etcd server on this machine.
+///
+/// # Errors
+/// [`ServerError::NotInstalled`] says what to install.
+pub(super) fn etcd() -> Result<PathBuf, ServerError> {
+    find(&["etcd"], INSTALL_ETCD)
+}
+
+/// The Java runtime that runs ZooKeeper.
+///
+/// # Errors
+/// [`ServerError::NotInstalled`] says what to install.
+pub(super) fn java() -> Result<PathBuf, ServerError> {
+    find(&["java"], INSTALL_JAVA)
+}
+
 fn find(programs: &'static [&'static str], install: &'static str) -> Result<PathBuf, ServerError> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories: Vec<PathBuf> =

@@ -175,6 +175,10 @@ impl Env for ClientEnv {
         self.executor.now(Some(self.number))
     }
 
+    fn wall_micros(&self) -> u64 {
+        self.now().as_nanos() / 1_000
+    }
+
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         Box::pin(Sleep::new(&self.executor, Some(self.number), at))
     }

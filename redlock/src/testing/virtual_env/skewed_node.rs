@@ -7,8 +7,8 @@ use super::executor::Executor;
 use crate::id::{Instant, LockName};
 use crate::node::clock::NodeClock;
 use crate::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection, MarkRequest,
-    Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection,
+    MarkRequest, Node, NodeError, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Standing, Watch,
 };
 
 /// Translates the deadlines of one client into the node's time with the estimate that the real backends use, and knows of the
@@ -72,6 +72,10 @@ fn from_micros(micros: u64) -> Instant {
 impl Node for SkewedNode {
     fn address(&self) -> &str {
         self.node.address()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.node.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use redlock::backend::memory::MemoryNode;
 use redlock::node::{
-    AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Identity, Inspection, Node,
-    NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, FindingKind, Identity, Inspection,
+    Node, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
 };
 use redlock::{BuildError, LockName, Locks, Protections};
 
@@ -44,6 +44,10 @@ impl Evicting {
 impl Node for Evicting {
     fn address(&self) -> &str {
         self.0.address()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.0.abilities()
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

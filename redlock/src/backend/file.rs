@@ -1,0 +1,67 @@
+//! File as a node.
+
+mod config;
+
+use std::sync::Arc;
+
+pub use config::{FileConfig, FileConfigError};
+
+use crate::env::Env;
+use crate::id::LockName;
+use crate::node::{
+    AcquireRequest, ClockReading, ExtendRequest, Identity, Inspection, Node, NodeError, NodeErrorKind,
+    NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+};
+use crate::protections::Protections;
+
+/// One File as a node.
+#[derive(Debug)]
+pub struct FileNode {
+    address: Arc<str>,
+}
+
+impl FileNode {
+    /// Begins to connect. Returns at once; [`Node::probe`] waits for the outcome.
+    ///
+    /// # Errors
+    /// [`FileConfigError`] if the configuration cannot work whatever the server does.
+    pub fn start(
+        config: FileConfig,
+        _env: Arc<dyn Env>,
+        _protections: Protections,
+    ) -> Result<Arc<Self>, FileConfigError> {
+        Ok(Arc::new(Self { address: config.address().into() }))
+    }
+
+    fn unsupported<T: Send + 'static>(&self) -> NodeFuture<T> {
+        let error = NodeError::without_effect(&self.address, NodeErrorKind::Unsupported, "not there yet");
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+impl Node for FileNode {
+    fn address(&self) -> &str {
+        &self.address
+    }
+    fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
+        self.unsupported()
+    }
+    fn acquire(self: Arc<Self>, _request: AcquireRequest) -> NodeFuture<Reply> {
+        self.unsupported()
+    }
+    fn extend(self: Arc<Self>, _request: ExtendRequest) -> NodeFuture<Reply> {
+        self.unsupported()
+    }
+    fn raise(self: Arc<Self>, _request: RaiseRequest) -> NodeFuture<Reply> {
+        self.unsupported()
+    }
+    fn release(self: Arc<Self>, _request: ReleaseRequest) -> NodeFuture<Released> {
+        self.unsupported()
+    }
+    fn inspect(self: Arc<Self>, _name: LockName) -> NodeFuture<Inspection> {
+        self.unsupported()
+    }
+    fn clock(&self) -> Option<ClockReading> {
+        None
+    }
+}

@@ -1,0 +1,63 @@
+//! What a kind of node can do, so that those who choose nodes and those who check them need not guess.
+
+use std::time::Duration;
+
+/// What a node can do. Fixed for the life of a node; known without asking the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// Whether grants come with a fencing counter. Without it the node can be used only where fencing is off.
+    pub fencing: bool,
+    /// A TTL is kept in multiples of this, rounded up; zero: as asked for.
+    pub ttl_granularity: Duration,
+    /// The longest TTL; longer ones are refused with [`NodeErrorKind::Unsupported`](super::NodeErrorKind::Unsupported).
+    /// `None`: as long as a [`Ttl`](crate::Ttl) may be.
+    pub longest_ttl: Option<Duration>,
+    /// Whether [`Node::watch`](super::Node::watch) tells when a name becomes free.
+    pub notification: bool,
+    /// What becomes of locks when the store's processes are restarted.
+    pub durability: Durability,
+    /// What becomes of a request that the store runs after its deadline.
+    pub late_requests: LateRequests,
+    /// Whether the clock by which TTLs end can be set while the store runs. Such nodes are watched
+    /// ([`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard)), and must tell the time: [`Node::clock`](super::Node::clock).
+    pub settable_clock: bool,
+}
+
+/// What becomes of locks when the store's processes are restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// They are forgotten.
+    None,
+    /// That depends on how the store is set up.
+    Configurable,
+    /// They are kept: a grant is on disk, or on a majority of the store's members, before it is answered.
+    Durable,
+}
+
+/// What becomes of a request that the store runs after its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LateRequests {
+    /// The store refuses it: [`RefusalReason::Stale`](super::RefusalReason::Stale).
+    Refused,
+    /// It may run. What it grants ends no later than if it had run in time, give or take `ttl_granularity`: its end was fixed when it
+    /// was sent, or it goes with a lease or session that began before.
+    EndsInTime,
+}
+
+impl Default for Abilities {
+    /// Those of a node that says nothing: counters, exact TTLs of any length, no notification, a clock that can be set.
+    fn default() -> Self {
+        Self {
+            fencing: true,
+            ttl_granularity: Duration::ZERO,
+            longest_ttl: None,
+            notification: false,
+            durability: Durability::Configurable,
+            late_requests: LateRequests::Refused,
+            settable_clock: true,
+        }
+    }
+}

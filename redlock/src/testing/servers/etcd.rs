@@ -1,0 +1,1 @@
+//! etcd ensembles, started for a test.

@@ -1,0 +1,1 @@
+//! memcached servers, started for a test.

@@ -1,0 +1,1 @@
+//! ZooKeeper ensembles, started for a test.
