@@ -77,8 +77,10 @@ pub struct Scenario {
 /// The course of things in a scenario.
 #[derive(Debug, Clone, Copy)]
 pub enum Play {
-    /// On any fleet that can do what it needs.
+    /// On any fleet of Redis servers that can do what it needs.
     OnFleet(fn(&Scene) -> Result<Finding, SceneError>),
+    /// On a fleet of this kind alone, whichever is asked for.
+    On(&'static str, fn(&Scene) -> Result<Finding, SceneError>),
     /// On servers of several programs, which it starts by itself.
     OnItsOwn(fn(Protections) -> Result<Finding, SceneError>),
 }
@@ -140,7 +142,7 @@ pub const SCENARIOS: &[Scenario] = &[
     moved_slot::SCENARIO,
 ];
 
-/// The kinds of fleets that scenarios can be played on: servers of our own.
+/// The kinds of fleets that scenarios of no store in particular can be played on: Redis servers of our own.
 pub const KINDS: [&str; 2] = ["process", "docker"];
 
 /// The scenario with this name.
@@ -165,8 +167,8 @@ impl Finding {
 }
 
 impl Scenario {
-    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of several programs starts
-    /// its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
+    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of another store, or of several
+    /// programs, starts its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
     ///
     /// # Errors
     /// [`SceneError`] if it cannot be played to its end, or not on such a fleet.
@@ -175,10 +177,11 @@ impl Scenario {
             return Err(SceneError::Strangers);
         }
         let started = Instant::now();
+        let scene =
+            |kind: &str| Scene::start(fleet::open(kind, self.nodes)?, self, protections, program);
         let finding = match self.play {
-            Play::OnFleet(play) => {
-                play(&Scene::start(fleet::open(fleet, self.nodes)?, self, protections, program)?)?
-            }
+            Play::OnFleet(play) => play(&scene(fleet)?)?,
+            Play::On(kind, play) => play(&scene(kind)?)?,
             Play::OnItsOwn(play) => play(protections)?,
         };
         Ok(Outcome { finding, took: started.elapsed() })

@@ -14,7 +14,7 @@ use redlock::testing::real_env;
 use redlock::{BuildError, LockGuard, Locks, LocksBuilder, Protections};
 
 use super::{Finding, Scenario, SceneError};
-use crate::fleet::{Action, Fleet};
+use crate::fleet::{self, Action, Fleet};
 use crate::network::{Direction, Network, Way};
 use crate::support::LIMIT;
 
@@ -59,7 +59,7 @@ impl Scene {
         if let Some(&action) = scenario.needs.iter().find(|action| !actions.contains(action)) {
             return Err(SceneError::Unsupported { scenario: scenario.name, action, fleet: fleet.kind() });
         }
-        let network = Network::start(&fleet.addresses(), CLIENTS).map_err(SceneError::Network)?;
+        let network = fleet::ways_to(&*fleet, CLIENTS).map_err(SceneError::Network)?;
         let scene = Self { network, fleet, protections, ttl: scenario.ttl, program: program.to_owned() };
         let builder = scene.builder(0)?.protections(Protections::default());
         drop(patiently(|| block_on(builder.clone().init()))?);

@@ -1,0 +1,103 @@
+//! Nodes that are the members of one etcd ensemble on loopback.
+
+use redlock::backend::redis::RedisConfig;
+use redlock::testing::servers::EtcdEnsemble;
+
+use super::{Action, ActionKind, Fleet, FleetError, Servers, text};
+use crate::network::Protocol;
+
+/// An etcd ensemble of this machine's own program. A member that was killed comes back with its data.
+#[derive(Debug)]
+pub struct EtcdFleet {
+    ensemble: EtcdEnsemble,
+    program: String,
+}
+
+impl EtcdFleet {
+    /// Starts an ensemble of so many members.
+    ///
+    /// # Errors
+    /// [`FleetError::Failed`] says what is missing: the program, or the end of a member's log.
+    pub fn start(members: usize) -> Result<Self, FleetError> {
+        if members == 0 {
+            return Err(text::not_done("the members", "there are none; expected one at least"));
+        }
+        let failed = |error| text::failed("the members", error);
+        let ensemble = EtcdEnsemble::start(members).map_err(failed)?;
+        let version = ensemble.etcdctl(&["version"]).map_err(failed)?;
+        let version = version.lines().find_map(|line| line.strip_prefix("etcdctl version:"));
+        let program = format!("etcd {}", version.unwrap_or("unknown").trim());
+        Ok(Self { ensemble, program })
+    }
+
+    /// Whether a majority of the members runs, so that one that is started gets ready.
+    fn has_majority(&self) -> bool {
+        2 * self.ensemble.iter().filter(|member| member.answers()).count() > self.ensemble.len()
+    }
+}
+
+impl Fleet for EtcdFleet {
+    fn kind(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn server(&self) -> String {
+        self.program.clone()
+    }
+
+    fn servers(&self) -> Servers {
+        Servers::Members
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Bytes)
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.ensemble.addresses()
+    }
+
+    fn config(&self, reached_at: &[String]) -> String {
+        text::table("etcd", "addrs", reached_at, RedisConfig::DEFAULT_PREFIX)
+    }
+
+    fn actions(&self) -> Vec<ActionKind> {
+        use ActionKind::{Kill, Pause, Resume, Start};
+        vec![Kill, Start, Pause, Resume]
+    }
+
+    fn act(&self, node: usize, action: Action) -> Result<(), FleetError> {
+        let members: Vec<_> = self.ensemble.iter().collect();
+        let member = *text::pick(self, &members, node)?;
+        let done = match action {
+            Action::Kill => {
+                member.kill();
+                Ok(())
+            }
+            Action::Start if member.is_running() => Ok(()),
+            Action::Start => member.launch().and_then(|()| match self.has_majority() {
+                true => member.wait_until_ready(),
+                // It is once others have been started.
+                false => Ok(()),
+            }),
+            Action::Pause => member.pause(),
+            Action::Resume => member.resume(),
+            _ => return Err(FleetError::Unsupported { fleet: self.kind(), action }),
+        };
+        done.map_err(|error| text::failed(&member.address(), error))
+    }
+
+    /// Those of the ensemble, which are the same on every member: the first one has them.
+    fn lock_keys(&self, node: usize, prefix: &str) -> Result<Vec<String>, FleetError> {
+        if node > 0 {
+            return Ok(Vec::new());
+        }
+        let mut keys = self.ensemble.keys().map_err(|error| text::failed("the members", error))?;
+        keys.retain(|key| text::is_lock_key(key, prefix));
+        Ok(keys)
+    }
+
+    fn leader(&self) -> Result<usize, FleetError> {
+        self.ensemble.leader().map_err(|error| text::failed("the members", error))
+    }
+}
