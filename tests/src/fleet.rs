@@ -5,24 +5,24 @@ mod client;
 mod docker;
 mod error;
 mod etcd;
-mod file;
+//FI mod file;
 mod memcached;
 mod open;
 mod process;
 mod text;
 mod urls;
-mod zookeeper;
+//ZK mod zookeeper;
 
 pub use client::ask;
 pub use docker::DockerFleet;
 pub use error::FleetError;
 pub use etcd::EtcdFleet;
-pub use file::FileFleet;
+//FI pub use file::FileFleet;
 pub use memcached::MemcachedFleet;
 pub use open::{KINDS, nodes_by_default, open};
 pub use process::ProcessFleet;
 pub use urls::UrlFleet;
-pub use zookeeper::ZooKeeperFleet;
+//ZK pub use zookeeper::ZooKeeperFleet;
 
 use std::fmt;
 use std::io;

@@ -32,7 +32,7 @@ impl EtcdFleet {
 
     /// Whether a majority of the members runs, so that one that is started gets ready.
     fn has_majority(&self) -> bool {
-        2 * self.ensemble.iter().filter(|member| member.answers()).count() > self.ensemble.len()
+        2 * self.ensemble.iter().filter(|member| member.is_running()).count() > self.ensemble.len()
     }
 }
 
