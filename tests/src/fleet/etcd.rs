@@ -1,9 +1,9 @@
 //! Nodes that are the members of one etcd ensemble on loopback.
 
 use redlock::backend::redis::RedisConfig;
-use redlock::testing::servers::EtcdEnsemble;
+use redlock::testing::servers::{EtcdEnsemble, EtcdMember};
 
-use super::{Action, ActionKind, Fleet, FleetError, Servers, text};
+use super::{Action, ActionKind, Fleet, FleetError, Servers, members, text};
 use crate::network::Protocol;
 
 /// An etcd ensemble of this machine's own program. A member that was killed comes back with its data.
@@ -30,9 +30,8 @@ impl EtcdFleet {
         Ok(Self { ensemble, program })
     }
 
-    /// Whether a majority of the members runs, so that one that is started gets ready.
-    fn has_majority(&self) -> bool {
-        2 * self.ensemble.iter().filter(|member| member.is_running()).count() > self.ensemble.len()
+    fn members(&self) -> Vec<&EtcdMember> {
+        self.ensemble.iter().collect()
     }
 }
 
@@ -62,29 +61,11 @@ impl Fleet for EtcdFleet {
     }
 
     fn actions(&self) -> Vec<ActionKind> {
-        use ActionKind::{Kill, Pause, Resume, Start};
-        vec![Kill, Start, Pause, Resume]
+        members::actions()
     }
 
     fn act(&self, node: usize, action: Action) -> Result<(), FleetError> {
-        let members: Vec<_> = self.ensemble.iter().collect();
-        let member = *text::pick(self, &members, node)?;
-        let done = match action {
-            Action::Kill => {
-                member.kill();
-                Ok(())
-            }
-            Action::Start if member.is_running() => Ok(()),
-            Action::Start => member.launch().and_then(|()| match self.has_majority() {
-                true => member.wait_until_ready(),
-                // It is once others have been started.
-                false => Ok(()),
-            }),
-            Action::Pause => member.pause(),
-            Action::Resume => member.resume(),
-            _ => return Err(FleetError::Unsupported { fleet: self.kind(), action }),
-        };
-        done.map_err(|error| text::failed(&member.address(), error))
+        members::act(self, &self.members(), node, action)
     }
 
     /// Those of the ensemble, which are the same on every member: the first one has them.
