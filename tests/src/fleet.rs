@@ -94,6 +94,14 @@ pub trait Fleet: Send + Sync + fmt::Debug {
         Err(text::not_done("the nodes", &format!("in a fleet of kind `{}` none leads the others", self.kind())))
     }
 
+    /// Ends all locks without a word to their holders, as an operator may who knows how they are kept.
+    ///
+    /// # Errors
+    /// [`FleetError`] if it fails, or there is no way to do so here.
+    fn end_locks(&self) -> Result<(), FleetError> {
+        Err(text::not_done("the nodes", &format!("in a fleet of kind `{}` locks are ended by their holders", self.kind())))
+    }
+
     /// What a node answers to a command of an operator's, who may do everything. Only on servers of our own.
     ///
     /// # Errors

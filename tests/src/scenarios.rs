@@ -11,11 +11,13 @@ mod deleted;
 mod deleted_in_between;
 mod dropped_acquire;
 mod earlier_round;
+mod ensemble;
 mod error;
 mod even_split;
 mod evicting;
 mod failed_extension;
 mod fast_nodes;
+mod file;
 mod flush;
 mod forgotten_counter;
 mod forgotten_floor;
@@ -25,6 +27,7 @@ mod late_release;
 mod late_replies;
 mod lost_reply;
 mod majority_down;
+mod memcached;
 mod minority_token;
 mod moved_slot;
 mod one_server;
@@ -140,6 +143,20 @@ pub const SCENARIOS: &[Scenario] = &[
     one_server::SCENARIO,
     stale_sentinel::SCENARIO,
     moved_slot::SCENARIO,
+    memcached::STOPPED,
+    memcached::RESTARTED,
+    memcached::FLUSHED,
+    memcached::CLOCK_JUMP,
+    ensemble::ETCD_LEADER_KILLED,
+    ensemble::ETCD_LEADER_STOPPED,
+    ensemble::ETCD_LEADER_RETURNS,
+    ensemble::ETCD_CUT_OFF,
+    ensemble::ETCD_REVOKED,
+    ensemble::ZOOKEEPER_LEADER_KILLED,
+    ensemble::ZOOKEEPER_STOPPED,
+    ensemble::ZOOKEEPER_CUT_OFF,
+    file::KILLED,
+    file::STOPPED,
 ];
 
 /// The kinds of fleets that scenarios of no store in particular can be played on: Redis servers of our own.

@@ -78,6 +78,15 @@ impl Fleet for EtcdFleet {
         Ok(keys)
     }
 
+    /// Revokes their leases.
+    fn end_locks(&self) -> Result<(), FleetError> {
+        let failed = |error| text::failed("the members", error);
+        for lease in self.ensemble.lock_leases().map_err(failed)? {
+            self.ensemble.etcdctl(&["lease", "revoke", &lease]).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     fn leader(&self) -> Result<usize, FleetError> {
         self.ensemble.leader().map_err(|error| text::failed("the members", error))
     }

@@ -81,7 +81,9 @@ impl Fleet for ZooKeeperFleet {
             return Ok(Vec::new());
         }
         let mut paths = self.ensemble.ephemerals().map_err(|error| text::failed("the members", error))?;
-        paths.retain(|path| path.contains(prefix));
+        // What is ephemeral besides is a waiter's or a session's.
+        let is_lock = |path: &str| path.strip_prefix('/')?.strip_prefix(prefix)?.strip_prefix('/')?.strip_suffix("/lock");
+        paths.retain(|path| is_lock(path).is_some_and(|name| !name.starts_with("#redlock:")));
         Ok(paths)
     }
 

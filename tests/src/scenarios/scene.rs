@@ -183,6 +183,22 @@ impl Scene {
         nodes.into_iter().try_for_each(|node| self.act(node, action))
     }
 
+    /// The member that leads the others.
+    ///
+    /// # Errors
+    /// If the nodes are no members of one store, or have no leader.
+    pub fn leader(&self) -> Result<usize, SceneError> {
+        Ok(self.fleet.leader()?)
+    }
+
+    /// Ends all locks without a word to their holders, as an operator may.
+    ///
+    /// # Errors
+    /// If that cannot be done there.
+    pub fn end_locks(&self) -> Result<(), SceneError> {
+        Ok(self.fleet.end_locks()?)
+    }
+
     /// What somebody with `redis-cli` does to a node.
     ///
     /// # Errors
