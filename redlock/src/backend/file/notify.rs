@@ -68,7 +68,9 @@ impl Shared {
     }
 
     async fn listen(&self, inotify: OwnedFd) {
-        let Ok(inotify) = AsyncFd::new(inotify) else {
+        #[allow(deprecated, reason = "its successor is unsafe, for the sake of types that are not as well-behaved as OwnedFd")]
+        let registered = AsyncFd::new(inotify);
+        let Ok(inotify) = registered else {
             // Those who wait ask now and then in any case.
             return;
         };
