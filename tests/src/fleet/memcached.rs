@@ -1,7 +1,7 @@
 //! Nodes that are memcached processes on loopback.
 
 use redlock::backend::redis::RedisConfig;
-use redlock::testing::servers::{MemcachedServer, ServerError};
+use redlock::testing::servers::{ClockStep, MemcachedOptions, MemcachedServer, ServerError};
 
 use super::{Action, ActionKind, Fleet, FleetError, text};
 use crate::network::Protocol;
@@ -19,7 +19,9 @@ impl MemcachedFleet {
     /// # Errors
     /// [`FleetError::Failed`] says what is missing: the program, or the end of a server's log.
     pub fn start(nodes: usize) -> Result<Self, FleetError> {
-        let start = |_| MemcachedServer::start().map_err(|error| text::failed("the nodes", error));
+        let shim = crate::built_clock_shim();
+        let options = shim.into_iter().fold(MemcachedServer::options(), MemcachedOptions::clock_shim);
+        let start = |_| options.start().map_err(|error| text::failed("the nodes", error));
         let nodes = (0..nodes).map(start).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = nodes.first() else {
             return Err(text::not_done("the nodes", "there are none; expected one at least"));
@@ -53,8 +55,9 @@ impl Fleet for MemcachedFleet {
     }
 
     fn actions(&self) -> Vec<ActionKind> {
-        use ActionKind::{Flush, Kill, Pause, Resume, Start, StartEmpty};
-        vec![Kill, Start, StartEmpty, Pause, Resume, Flush]
+        use ActionKind::{ClockStep, Flush, Kill, Pause, Resume, Start, StartEmpty};
+        let clocks = crate::built_clock_shim().map(|_| ClockStep);
+        [Kill, Start, StartEmpty, Pause, Resume, Flush].into_iter().chain(clocks).collect()
     }
 
     fn act(&self, node: usize, action: Action) -> Result<(), FleetError> {
@@ -72,6 +75,8 @@ impl Fleet for MemcachedFleet {
             Action::Pause => server.pause(),
             Action::Resume => server.resume(),
             Action::Flush => return talk(server, "flush_all").map(drop),
+            Action::ClockForward(by) => server.step_clock(ClockStep::Forward(by)),
+            Action::ClockBack(by) => server.step_clock(ClockStep::Back(by)),
             _ => return Err(FleetError::Unsupported { fleet: self.kind(), action }),
         };
         done.map_err(|error| text::failed(&server.address(), error))

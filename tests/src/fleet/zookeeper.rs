@@ -82,8 +82,7 @@ impl Fleet for ZooKeeperFleet {
         }
         let mut paths = self.ensemble.ephemerals().map_err(|error| text::failed("the members", error))?;
         // What is ephemeral besides is a waiter's or a session's.
-        let is_lock = |path: &str| path.strip_prefix('/')?.strip_prefix(prefix)?.strip_prefix('/')?.strip_suffix("/lock");
-        paths.retain(|path| is_lock(path).is_some_and(|name| !name.starts_with("#redlock:")));
+        paths.retain(|path| path.starts_with(&format!("/{prefix}/")) && path.ends_with("/lock"));
         Ok(paths)
     }
 
