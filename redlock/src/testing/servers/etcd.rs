@@ -62,8 +62,11 @@ impl EtcdEnsemble {
         };
         let free = || port::free("127.0.0.1").map_err(|error| failed("find a free port", error));
         let peers = (0..count).map(|_| free()).collect::<Result<Vec<_>, _>>()?;
-        let cluster: Vec<_> =
-            peers.iter().enumerate().map(|(index, port)| format!("m{index}=http://127.0.0.1:{port}")).collect();
+        let cluster: Vec<_> = peers
+            .iter()
+            .enumerate()
+            .map(|(index, port)| format!("m{index}=http://127.0.0.1:{port}"))
+            .collect();
         let cluster = cluster.join(",");
         let password = lock_user::new_password().map_err(|error| failed("draw a password", error))?;
         let members = peers
@@ -74,9 +77,9 @@ impl EtcdEnsemble {
         // All at once: none is ready without a majority.
         thread::scope(|scope| {
             let starting: Vec<_> = members.iter().map(|member| scope.spawn(|| member.restart())).collect();
-            starting.into_iter().try_for_each(|member| {
-                member.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            starting
+                .into_iter()
+                .try_for_each(|member| member.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         let ensemble = Self { members, options: options.clone(), password };
         if options.auth {
@@ -122,7 +125,8 @@ impl EtcdEnsemble {
     /// `etcd://[locker:PASSWORD@]127.0.0.1:PORT,...`, or `etcds://`: with [`EtcdOptions::auth`] a user with the rights that the library documents.
     pub fn url(&self) -> String {
         let scheme = if self.options.tls.is_some() { "etcds" } else { "etcd" };
-        let user = if self.options.auth { format!("{}:{}@", Self::USER, self.password) } else { String::new() };
+        let user =
+            if self.options.auth { format!("{}:{}@", Self::USER, self.password) } else { String::new() };
         format!("{scheme}://{user}{}", self.addresses().join(","))
     }
 
