@@ -210,18 +210,11 @@ fn revoked(scene: &Scene) -> Result<Finding, SceneError> {
 /// All members stand still for nearly as long as the lock lasts.
 fn stopped(scene: &Scene) -> Result<Finding, SceneError> {
     let (locks, other) = (scene.locks(0)?, scene.locks(1)?);
-    let guard = scene.acquire(&locks)?;
-    // Signs of life have been exchanged for a while.
-    let acquired = Instant::now();
-    scene.eventually("the lock has been renewed", || Ok(acquired.elapsed() > scene.ttl() / 2))?;
+    let guard = scene.hold(&locks)?;
     scene.act_on(0..scene.nodes(), Action::Pause)?;
-    scene.eventually("the lock is about to end", || Ok(guard.remaining() < scene.ttl() / 8))?;
+    scene.eventually("the lock is about to end", || Ok(guard.remaining() < scene.ttl() / 4))?;
     scene.act_on(0..scene.nodes(), Action::Resume)?;
-    let finding = gets_in(&guard, &other);
-    // A renewal may have come just in time.
-    drop(guard);
-    block_on(scene.acquire(&other)?.release())?;
-    Ok(finding)
+    Ok(gets_in(&guard, &other))
 }
 
 /// For as long as a lock lasts, the one that was lost stays lost and the other one stays.

@@ -24,7 +24,7 @@ pub(super) const KILLED: Scenario = Scenario {
 };
 
 pub(super) const STOPPED: Scenario =
-    Scenario { name: "file-stopped-holder", play: Play::On("file", paused_client::play), ..paused_client::SCENARIO };
+    Scenario { name: "file-stopped-holder", nodes: 1, play: Play::On("file", paused_client::play), ..paused_client::SCENARIO };
 
 fn killed(scene: &Scene) -> Result<Finding, SceneError> {
     let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
