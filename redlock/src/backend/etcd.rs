@@ -13,6 +13,8 @@ mod failure;
 mod keys;
 mod leases;
 mod member;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod txn;
