@@ -24,9 +24,9 @@ impl EtcdFleet {
         }
         let failed = |error| text::failed("the members", error);
         let ensemble = EtcdEnsemble::start(members).map_err(failed)?;
-        let version = ensemble.etcdctl(&["version"]).map_err(failed)?;
-        let version = version.lines().find_map(|line| line.strip_prefix("etcdctl version:"));
-        let program = format!("etcd {}", version.unwrap_or("unknown").trim());
+        let status = ensemble.ask("maintenance/status", "{}").map_err(failed)?;
+        let version = status.split_once("\"version\":\"").and_then(|(_, rest)| rest.split('"').next());
+        let program = format!("etcd {}", version.unwrap_or("unknown"));
         Ok(Self { ensemble, program })
     }
 
@@ -82,7 +82,7 @@ impl Fleet for EtcdFleet {
     fn end_locks(&self) -> Result<(), FleetError> {
         let failed = |error| text::failed("the members", error);
         for lease in self.ensemble.lock_leases().map_err(failed)? {
-            self.ensemble.etcdctl(&["lease", "revoke", &lease]).map_err(failed)?;
+            self.ensemble.revoke(lease).map_err(failed)?;
         }
         Ok(())
     }

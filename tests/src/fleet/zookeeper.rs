@@ -63,7 +63,8 @@ impl Fleet for ZooKeeperFleet {
     }
 
     fn config(&self, reached_at: &[String]) -> String {
-        text::table("zookeeper", "addrs", reached_at, RedisConfig::DEFAULT_PREFIX)
+        // What the members' ticks make of it: 200 ms x (5 + 1/2).
+        text::table("zookeeper", "addrs", reached_at, RedisConfig::DEFAULT_PREFIX) + "touchDelay = \"1100ms\"\n"
     }
 
     fn actions(&self) -> Vec<ActionKind> {

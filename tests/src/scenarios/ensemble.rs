@@ -73,7 +73,7 @@ pub(super) const ETCD_REVOKED: Scenario = Scenario {
     nodes: 3,
     ttl: Duration::from_secs(6),
     needs: &[],
-    kills: &["lost_on_majority"],
+    kills: &["lost_on_majority", "restore_new_only"],
     play: Play::On("etcd", revoked),
 };
 
