@@ -21,7 +21,7 @@ pub(super) const RESTARTED: Scenario = Scenario {
     nodes: 5,
     ttl: Duration::from_secs(3),
     needs: &[ActionKind::Kill, ActionKind::Start],
-    kills: &["marker_check", "quarantine"],
+    kills: &["quarantine"],
     play: Play::On(KIND, |scene| {
         two_hold(scene, || {
             scene.act_on(0..3, Action::Kill)?;
@@ -59,14 +59,14 @@ pub(super) const STOPPED: Scenario = Scenario {
     about: "a server that stood still runs what has queued up by the time at which it stopped, and the lock ends early",
     source: "our own experiments: with relative exptimes two holders in 5 of 5 tries",
     nodes: 1,
-    ttl: Duration::from_secs(3),
+    ttl: Duration::from_secs(4),
     needs: &[ActionKind::Pause, ActionKind::Resume],
     kills: &["stale_deadline"],
     play: Play::On(KIND, stopped),
 };
 
-/// For how long it stands still: the lock would end by so much too early, less the two seconds that TTLs are rounded up by.
-const STANDS_STILL: Duration = Duration::from_millis(3_200);
+/// For how long it stands still: a lock that ends by its clock would end so much too early.
+const STANDS_STILL: Duration = Duration::from_millis(2_200);
 
 fn stopped(scene: &Scene) -> Result<Finding, SceneError> {
     let (locks, other) = (scene.locks(0)?, scene.locks(1)?);

@@ -137,7 +137,7 @@ scenarios! {
     stale_sentinel = "stale-sentinel" [without_sentinel_majority = "sentinel_majority"];
     moved_slot = "moved-slot" [without_settle_everywhere = "settle_everywhere"];
     memcached_stopped = "memcached-stopped" [without_stale_deadline = "stale_deadline"];
-    memcached_restarted = "memcached-restarted" [without_marker_check = "marker_check", without_quarantine = "quarantine"];
+    memcached_restarted = "memcached-restarted" [without_quarantine = "quarantine"];
     memcached_flushed = "memcached-flushed" [without_marker_check = "marker_check", without_quarantine = "quarantine"];
     memcached_clock_jump = "memcached-clock-jump";
     etcd_leader_killed = "etcd-leader-killed";
