@@ -2,6 +2,8 @@
 
 mod accepted;
 mod leaks;
+#[cfg(feature = "memcached")]
+mod memcache;
 mod refused;
 
 use std::path::Path;

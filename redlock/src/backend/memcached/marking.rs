@@ -61,7 +61,8 @@ impl Shard {
             }
             _ => return Err(self.nonsense(session)),
         };
-        let mut identity = Identity { version: Some(session.version.clone()), ceiling, ..Identity::default() };
+        let mut identity =
+            Identity { version: Some(session.version.clone()), ceiling, ..Identity::default() };
         identity.instance = session.id.clone();
         Ok(identity)
     }
@@ -103,9 +104,10 @@ impl Shard {
         self.note_time(shown, &answered);
         let there = item(marker);
         let is_over = |until| shown.saturating_mul(1_000_000) >= until;
-        let may_change = there.map(|item| item.value.clone().unwrap_or_default()) == known
-            && (!new.must_be_over || text.is_some_and(|text| is_over(text.marker.until)));
-        if may_change {
+        if new.must_be_over && !text.is_some_and(|text| is_over(text.marker.until)) {
+            return Ok(session.standing());
+        }
+        if there.map(|item| item.value.clone().unwrap_or_default()) == known {
             let (born, until) = new.times.unwrap_or_else(|lasts| {
                 let (born, now) = {
                     let clock = self.clock();
