@@ -77,7 +77,7 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// # Fencing
 /// The counter of a name is another key, raised in the transaction that grants. etcd tells no time: counters follow the **clients'
 /// wall clocks**. A counter is kept for `fencingRetention` beyond the lock's TTL and its own lead, on leases that counters share (one a
-/// minute from every client). Therefore the wall clocks of all clients must be within `fencingRetention` (10 minutes) of each other;
+/// minute from every client; their ids have bit 62 set, those of locks have not). Therefore the wall clocks of all clients must be within `fencingRetention` (10 minutes) of each other;
 /// otherwise a token may be smaller than one that was used before that time. While a counter is kept, tokens rise whatever the clocks show.
 ///
 /// # Costs

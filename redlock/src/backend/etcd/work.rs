@@ -213,8 +213,13 @@ impl Core {
         // It may tell too much or too little: a leader that was replaced does not know. Nothing but the new lease's length
         // depends on it. Whole seconds, rounded down.
         let left = self.remaining(lock.lease, job.until).await.unwrap_or_default();
-        let ends = self.env.now().saturating_add(left).saturating_add(Duration::from_secs(1));
-        Ok(Found::Ours(Lease { id: lock.lease, ends }))
+        let now = self.env.now();
+        let ends = now.saturating_add(left).saturating_add(Duration::from_secs(1));
+        let lease = Lease { id: lock.lease, ends };
+        if lock.is_of(&job.owner) && lock.lease != 0 {
+            self.leases.found(&job.name, &job.owner, lease, now);
+        }
+        Ok(Found::Ours(lease))
     }
 
     pub(super) async fn raise(
