@@ -71,7 +71,8 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// * While there is no majority, or no leader, nothing is granted, extended or released; a holder goes on within its
 ///   TTL. An election takes etcd 1 to 2 s by default: a TTL below 5 s may not outlast one.
 /// * A request that the ensemble runs late ends with the lease that it was made for. An acquisition that failed or was
-///   given up has its lease revoked in the background, several times if need be; what cannot be revoked ends with its TTL.
+///   given up has its lease revoked in the background, for half a minute if need be; what cannot be revoked ends with its TTL.
+/// * Every request is given up after 2 s, or at its deadline.
 /// * One that somebody stopped waiting for takes effect all the same, until its release or the end of its TTL.
 ///
 /// # Fencing

@@ -157,8 +157,8 @@ impl Core {
                 None => match self.find(job).await? {
                     Found::Ours(lease) => Some(lease),
                     Found::Nothing if restore => None,
-                    Found::Nothing => return Ok(refused(RefusalReason::Missing)),
-                    Found::Refused(reply) => return Ok(reply),
+                    Found::Nothing => return Ok(self.lost(job, refused(RefusalReason::Missing))),
+                    Found::Refused(reply) => return Ok(self.lost(job, reply)),
                 },
             };
             let left = from.map_or(Duration::ZERO, |lease| lease.ends.saturating_since(self.env.now()));
@@ -190,8 +190,11 @@ impl Core {
                     // Looked for anew.
                     self.leases.doubt(name, owner);
                     match lock {
-                        Some(lock) if !lock.is_of(owner) => return Ok(self.held(name, &lock, *until).await),
-                        None if !restore => return Ok(refused(RefusalReason::Missing)),
+                        Some(lock) if !lock.is_of(owner) => {
+                            let reply = self.held(name, &lock, *until).await;
+                            return Ok(self.lost(job, reply));
+                        }
+                        None if !restore => return Ok(self.lost(job, refused(RefusalReason::Missing))),
                         _ => {}
                     }
                 }
@@ -202,6 +205,13 @@ impl Core {
             }
         }
         Err(too_often())
+    }
+
+    /// The owner does not have the lock: what is left of its leases holds nothing that it was told of.
+    fn lost(self: &Arc<Self>, job: &Job, reply: Reply) -> Reply {
+        let leases = self.leases.released(&job.name, &job.owner);
+        self.revoke_later(&job.name, &job.owner, leases);
+        reply
     }
 
     /// Looks for the owner's lock.
