@@ -3,6 +3,8 @@
 mod accepted;
 mod leaks;
 mod refused;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::path::Path;
 
