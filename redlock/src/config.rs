@@ -11,6 +11,7 @@
 //! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
 //! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
 //! | `[lock.file]` | a directory of this machine |
+//! | `[lock.zookeeper]` | one ZooKeeper ensemble |
 //! | `[lock.memory]` | this process alone |
 //!
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
@@ -75,6 +76,16 @@
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
 //! | `directory` | string | none | a path, not on a network file system | Where the locks are. A relative path begins in the folder of the configuration file. It is created, for its user alone, when it is not there. |
+//! `[lock.zookeeper]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `addrs` | array of strings | `["127.0.0.1:2181"]` | at least one, all different | Members of the ensemble, `host[:port]`. |
+//! | `username`, `password` | string | none | both or neither | Digest authentication; the znodes then belong to this user alone. |
+//! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities to trust. |
+//! | `certFile`, `keyFile` | string | none | readable files, both or neither, with `caFile` | PEM files of the client's certificate and its private key. |
+//! | `sessionTimeout` | duration | `maxExpiration` + 2 x `touchDelay` | 10 ms to 24 days | The session timeout to ask for: the locks of a crashed client are free after it. Locks can be 1.5 x `touchDelay` shorter than it at most. |
+//! | `touchDelay` | duration | `"12s"` | from 10 ms | How long a sign of life may take to the leader: more than the servers' `tickTime` x (`syncLimit` + 1/2). |
 //!
 //! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
 //! `RedisConfig::cluster` and `RedisConfig::sentinel`.

@@ -7,6 +7,8 @@ mod leaks;
 #[cfg(feature = "memcached")]
 mod memcache;
 mod refused;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::path::Path;
 
