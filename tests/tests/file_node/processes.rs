@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use futures::FutureExt as _;
 use redlock::Locks;
 use redlock_tests::support::{HolderProcess, LONG, eventually};
 use rustix::process::Signal;
@@ -29,6 +30,31 @@ fn eight_processes_that_count_lose_no_update() {
         assert_eq!(process.line(), "done");
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), (processes * rounds).to_string());
+}
+
+#[test]
+fn a_process_that_stands_still_with_a_file_locked_hangs_nobody() {
+    let directory = Directory::new();
+    let node = directory.node();
+    token(&node, "a", 1, 60_000);
+    // As if it had been stopped in the middle of a look at the file.
+    let file = fs::File::open(directory.file()).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let request = AcquireRequest::new(name("a"), owner(2), ttl(60_000), from_now(50));
+    let refused = block_on(Arc::clone(&node).acquire(request)).unwrap_err();
+    assert!(refused.detail.contains("is one of them stopped?"), "{refused}");
+    assert!(is_granted(&acquire(&node, "b", 1, 60_000)), "other locks are not concerned");
+
+    // Requests about one name come in the order of their first polls, and those that were abandoned not at all.
+    let mut abandoned = Arc::clone(&node).acquire(acquisition("a", 3, 60_000));
+    let mut releasing = Arc::clone(&node).release(ReleaseRequest::new(name("a"), owner(1), None));
+    let mut acquiring = Arc::clone(&node).acquire(acquisition("a", 4, 60_000));
+    assert!((&mut abandoned).now_or_never().is_none());
+    assert!((&mut releasing).now_or_never().is_none() && (&mut acquiring).now_or_never().is_none());
+    drop(abandoned);
+    drop(file);
+    let (released, acquired) = block_on(futures::future::join(releasing, acquiring));
+    assert!(released.unwrap().was_held && is_granted(&acquired));
 }
 
 #[test]
@@ -79,7 +105,7 @@ fn abandoned_acquisitions_leave_nothing() {
         let lock = locks.lock("a");
         let mut acquiring = Box::pin(lock.acquire());
         // Polled once, and dropped in the middle.
-        let polled = futures::FutureExt::now_or_never(&mut acquiring);
+        let polled = (&mut acquiring).now_or_never();
         assert!(polled.is_none_or(|result| result.is_ok()), "round {round}");
     }
     let node = directory.node();

@@ -63,10 +63,7 @@ pub(super) fn cannot_io(what: &'static str, path: &Path) -> impl FnOnce(io::Erro
     let path: PathBuf = path.to_owned();
     move |error| match Errno::from_io_error(&error) {
         Some(errno) => cannot(what, &path)(errno),
-        None => Fault::new(
-            NodeErrorKind::Unreachable,
-            format!("cannot {what} {}: {error}", path.display()),
-        ),
+        None => Fault::new(NodeErrorKind::Unreachable, format!("cannot {what} {}: {error}", path.display())),
     }
 }
 

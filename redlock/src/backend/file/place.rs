@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, open, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, open, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::fault::{Fault, Outcome, cannot, cannot_io};
@@ -63,7 +65,8 @@ impl Place {
         let machine = match machine {
             Some(machine) => machine.clone(),
             None => Machine::this().map_err(|error| {
-                let problem = format!("cannot tell one boot of this machine from another: {error}; mount /proc");
+                let problem =
+                    format!("cannot tell one boot of this machine from another: {error}; mount /proc");
                 Fault::new(NodeErrorKind::Unsupported, problem)
             })?,
         };
@@ -323,7 +326,9 @@ mod tests {
     #[test]
     fn network_file_systems_are_known_by_their_magic_numbers() {
         assert_eq!(network_name(0x6969), Some("NFS"));
-        for (local, name) in [(0xef53, "ext4"), (0x0102_1994, "tmpfs"), (0x9123_683e, "btrfs"), (0x5846_5342, "xfs")] {
+        for (local, name) in
+            [(0xef53, "ext4"), (0x0102_1994, "tmpfs"), (0x9123_683e, "btrfs"), (0x5846_5342, "xfs")]
+        {
             assert_eq!(network_name(local), None, "{name}");
         }
     }

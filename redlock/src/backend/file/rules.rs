@@ -76,9 +76,7 @@ impl Moment {
         }
         match record.holder(self.now) {
             None => refused(RefusalReason::Missing, None),
-            Some((owner, _)) if owner != request.owner => {
-                refused(RefusalReason::Held, record.left(self.now))
-            }
+            Some((owner, _)) if owner != request.owner => refused(RefusalReason::Held, record.left(self.now)),
             Some((owner, ends)) => {
                 let mut new = self.owned(record, owner, ends);
                 let grant = self.count(&mut new, request.fence, request.ttl);
