@@ -17,7 +17,7 @@ mod examination;
 pub(crate) mod fence;
 mod finding;
 mod mark;
-#[cfg(any(feature = "redis", feature = "memory", feature = "file", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "memory", feature = "file"))]
 pub(crate) mod watchers;
 
 use std::fmt;

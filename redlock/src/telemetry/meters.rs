@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "zookeeper"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "zookeeper"))]
 mod connections {
     use metrics::Gauge;
 

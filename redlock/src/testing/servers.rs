@@ -46,3 +46,4 @@ pub use program::{redis as redis_program, redis_is_installed};
 pub use redis::RedisServer;
 pub use resp::Reply;
 pub use sentinel::RedisSentinels;
+pub use zookeeper::{ZooKeeperEnsemble, ZooKeeperMember, ZooKeeperOptions, zookeeper_is_installed};
