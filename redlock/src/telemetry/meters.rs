@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(any(feature = "redis", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(any(feature = "redis", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
 mod connections {
     use metrics::Gauge;
 

@@ -73,10 +73,10 @@ impl Meters {
     pub(crate) fn own_clock_moved(&self) {}
 }
 
-#[cfg(any(feature = "redis", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(any(feature = "redis", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
 mod connections {
     use std::marker::PhantomData;
 
