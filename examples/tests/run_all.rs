@@ -215,7 +215,7 @@ fn due_memcache_takes_a_file_with_both_tables_as_it_is() {
 }
 
 #[test]
-fn etcd_keeps_the_lock_when_its_leader_crashes() {
+fn etcd_keeps_the_lock_when_a_member_crashes() {
     let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_etcd")));
     ran.prints(&[
         "three members",
