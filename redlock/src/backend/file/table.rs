@@ -63,7 +63,7 @@ impl Place {
                 // Nothing can be in a directory that was removed; it must not look as if everything were free.
                 let is_removed = fstat(&self.locks).map_err(cannot("look at", &path))?.st_nlink == 0;
                 return if is_removed {
-                    Err(cannot("open", &path)(Errno::NOENT))
+                    Err(Fault::removed(&path))
                 } else {
                     Ok(Found::Nothing)
                 };
