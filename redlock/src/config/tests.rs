@@ -7,6 +7,8 @@ mod etcd;
 mod file;
 mod leaks;
 mod refused;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::path::Path;
 

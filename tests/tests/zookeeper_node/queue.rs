@@ -50,7 +50,7 @@ fn a_release_wakes_one_of_those_who_wait_and_its_acquire_lets_the_next_one_wait_
 
     // Those who do not wait any more leave the queue, also from its head.
     for (index, (_, watch)) in watches.iter_mut().enumerate() {
-        if index % 2 == 0 {
+        if index % 6 != 5 {
             *watch = None;
         }
     }
