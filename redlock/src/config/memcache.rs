@@ -75,6 +75,8 @@ fn login<'t>(table: &'t Table<'_>) -> Result<Option<(Entry<'t>, &'t str, &'t str
     }
 }
 
+type Setter = fn(TlsFiles, PathBuf) -> TlsFiles;
+
 /// `None` if no file is named. One that is named must be readable: TLS is never left out in silence.
 fn tls(table: &Table<'_>, folder: &Path) -> Result<Option<TlsFiles>, ConfigError> {
     let (ca, cert, key) = (table.filled("caFile")?, table.filled("certFile")?, table.filled("keyFile")?);
@@ -87,8 +89,7 @@ fn tls(table: &Table<'_>, folder: &Path) -> Result<Option<TlsFiles>, ConfigError
         (None, Some((key, _))) => return Err(lonely(key, "certFile")),
         _ => {}
     }
-    let setters: [(_, fn(TlsFiles, PathBuf) -> TlsFiles); 3] =
-        [(ca, TlsFiles::ca), (cert, TlsFiles::cert), (key, TlsFiles::key)];
+    let setters: [(_, Setter); 3] = [(ca, TlsFiles::ca), (cert, TlsFiles::cert), (key, TlsFiles::key)];
     let mut files = TlsFiles::platform();
     for (file, set) in setters {
         if let Some((entry, name)) = file {

@@ -6,6 +6,8 @@ mod etcd;
 #[cfg(feature = "file")]
 mod file;
 mod leaks;
+#[cfg(feature = "memcached")]
+mod memcache;
 mod refused;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;

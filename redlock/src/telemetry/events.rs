@@ -35,6 +35,11 @@ pub(crate) fn slots_unknown(node: &str, reason: &str) {
     debug!(target: NODE, node, reason, "slots of Cluster are not known");
 }
 
+#[cfg(feature = "memcached")]
+pub(crate) fn sharded_unguarded(node: &str) {
+    warn!(target: NODE, node, "node is several servers, which the restart guard does not cover");
+}
+
 #[cfg(feature = "redis")]
 pub(crate) fn cluster_unguarded(node: &str) {
     warn!(target: NODE, node, "node is a Cluster, which the restart guard does not cover");

@@ -15,7 +15,7 @@ fn fill(server: &MemcachedServer) {
 
 #[test]
 fn a_full_server_that_evicts_nothing_refuses_and_an_attempt_at_a_lock_does_not_free_it() {
-    let server = MemcachedServer::options().args(["-M", "-m", "1"]).start().unwrap();
+    let server = MemcachedServer::options().args(["-M", "-m", "2"]).start().unwrap();
     let node = connected(&server);
     assert!(is_granted(&acquire(&node, "a", 1, 600_000)));
     fill(&server);
@@ -34,14 +34,14 @@ fn a_full_server_that_evicts_nothing_refuses_and_an_attempt_at_a_lock_does_not_f
     ask(&server, "delete fill00001");
     assert!(is_granted(&acquire(&node, "a", 1, 600_000)));
     fill(&server);
-    let answer = server.talk("ms redlock:a 1 ME T60\r\nx\r\n", "\r\n").unwrap();
+    let answer = server.talk(&format!("ms redlock:a 40 ME T60\r\n{}\r\n", "x".repeat(40)), "\r\n").unwrap();
     assert!(answer.starts_with("SERVER_ERROR"), "{answer}");
     assert!(!is_held(&node, "a"));
 }
 
 #[test]
 fn a_server_that_evicts_loses_locks_without_a_word() {
-    let server = MemcachedServer::options().args(["-m", "1"]).start().unwrap();
+    let server = MemcachedServer::options().args(["-m", "2"]).start().unwrap();
     let node = connected(&server);
     assert!(is_granted(&acquire(&node, "a", 1, 600_000)));
     for _ in 0..3 {

@@ -7,7 +7,7 @@ use std::thread;
 
 use futures::executor::block_on;
 use redlock::backend::memcached::MemcachedConfig;
-use redlock::node::{Node, NodeErrorKind};
+use redlock::node::{Effect, Node, NodeErrorKind};
 use redlock::testing::servers::MemcachedServer;
 use redlock_tests::support::eventually;
 
@@ -114,6 +114,64 @@ fn what_is_no_memcached_is_told_and_does_no_harm() {
     let error = block_on(start(nowhere).probe()).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::Unreachable);
     assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
+}
+
+/// Passes for a memcached until a lock is asked for.
+fn treacherous(answer: &'static [u8]) -> u16 {
+    use std::io::BufRead as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            thread::spawn(move || {
+                let mut writer = stream.try_clone().unwrap();
+                for line in std::io::BufReader::new(stream).lines() {
+                    let Ok(line) = line else { return };
+                    let reply: &[u8] = match line.split(' ').next() {
+                        Some("stats") if line == "stats" => {
+                            b"STAT pid 1\r\nSTAT uptime 9\r\nSTAT time 1700000000\r\nSTAT version 1.6.18\r\nEND\r\n"
+                        }
+                        Some("stats") => b"END\r\n",
+                        Some("add") => answer,
+                        _ => continue,
+                    };
+                    if writer.write_all(reply).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_vote_that_is_answered_with_nonsense_or_not_at_all_counts_for_nothing_and_may_have_had_an_effect() {
+    let votes: Vec<_> = [
+        &b"STORED\r\nSTORED\r\n"[..],
+        b"STORED\r\nVA 40 c1 t9\r\nxx\r\n\r\n",
+        b"HD\r\nEN\r\n",
+        b"\0\0\0\0\r\n",
+        b"ERROR\r\n",
+        b"EN\r\nEN\r\nEN\r\nEN\r\nEN\r\n",
+        b"STORED\r\nVA 40 c1 t9\r\n",
+        b"",
+    ]
+    .map(|answer| {
+        let config = MemcachedConfig::new("127.0.0.1").port(treacherous(answer)).restart_guard(false);
+        let node = start(config);
+        thread::spawn(move || {
+            block_on(Arc::clone(&node).probe()).unwrap();
+            (answer, acquire(&node, "a", 1, 60_000))
+        })
+    })
+    .into();
+    for vote in votes {
+        let (answer, reply) = vote.join().unwrap();
+        let error = reply.unwrap_err();
+        assert_eq!(error.effect, Effect::Unknown, "{:?}: {error}", String::from_utf8_lossy(answer));
+    }
 }
 
 #[test]

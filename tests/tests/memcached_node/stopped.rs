@@ -25,23 +25,23 @@ fn has_unread_requests(server: &MemcachedServer) -> bool {
     })
 }
 
-/// A request that waits while the server has been stopped for longer than its TTL, and is run when it goes on. Returns for how long
-/// the lock was there at least, and whether another owner got it while the first one believed in it.
+/// A request that comes to a server which has been stopped for longer than the TTL, and is run when it goes on, by a clock that has not ticked
+/// yet. Returns whether another owner gets the lock while the first one believes in it.
 fn queued_add(server: &MemcachedServer, protections: Protections) -> bool {
     let node = connected_with(server, protections);
     let other = connected_with(server, protections);
     let stopped = Instant::now();
     server.pause().unwrap();
     // The fault itself: its clock must fall behind by more than the TTL.
-    while Instant::now() < stopped.saturating_add(millis(2_500)) {
+    while Instant::now() < stopped.saturating_add(millis(1_300)) {
         std::thread::sleep(millis(20));
     }
     let started = Instant::now();
-    let mut first = Arc::clone(&node).acquire(acquisition("a", 1, 1_500));
+    let mut first = Arc::clone(&node).acquire(acquisition("a", 1, 1_000));
     assert!((&mut first).now_or_never().is_none(), "it is sent, and not answered");
     eventually("it has come there", || has_unread_requests(server));
     server.resume().unwrap();
-    let valid_until = started.saturating_add(millis(1_500));
+    let valid_until = started.saturating_add(millis(1_000));
     if !is_granted(&block_on(first)) || Instant::now() >= valid_until {
         return false;
     }
@@ -49,7 +49,7 @@ fn queued_add(server: &MemcachedServer, protections: Protections) -> bool {
     let mut number = 1;
     loop {
         number = 2 + number % 200;
-        let reply = acquire(&other, "a", number, 1_500);
+        let reply = acquire(&other, "a", number, 1_000);
         // The clock is read behind the answer: what comes too late proves nothing.
         if Instant::now() >= valid_until {
             return false;
@@ -68,7 +68,8 @@ fn a_request_that_a_stopped_server_runs_late_makes_no_two_holders() {
 
 #[test]
 fn with_relative_ends_there_are_two_holders() {
-    let found = (0..5).any(|_| queued_add(&server(), without("stale_deadline")));
+    // Which of its threads comes first when it goes on is a matter of luck.
+    let found = (0..20).any(|_| queued_add(&server(), without("stale_deadline")));
     assert!(found, "the safeguard is not missed: this test proves nothing");
 }
 
