@@ -62,11 +62,7 @@ impl Place {
             Err(Errno::NOENT) => {
                 // Nothing can be in a directory that was removed; it must not look as if everything were free.
                 let is_removed = fstat(&self.locks).map_err(cannot("look at", &path))?.st_nlink == 0;
-                return if is_removed {
-                    Err(Fault::removed(&path))
-                } else {
-                    Ok(Found::Nothing)
-                };
+                return if is_removed { Err(Fault::removed(&path)) } else { Ok(Found::Nothing) };
             }
             file => File::from(file.map_err(cannot("open", &path))?),
         };
