@@ -10,8 +10,8 @@
 //! |---|---|
 //! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
 //! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
-//! | `[lock.file]` | a directory of this machine |
 //! | `[lock.zookeeper]` | one ZooKeeper ensemble |
+//! | `[lock.file]` | a directory of this machine |
 //! | `[lock.memory]` | this process alone |
 //!
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
@@ -71,11 +71,6 @@
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
 //!
-//! `[lock.file]` alone:
-//!
-//! | key | type | default | range | meaning |
-//! |---|---|---|---|---|
-//! | `directory` | string | none | a path, not on a network file system | Where the locks are. A relative path begins in the folder of the configuration file. It is created, for its user alone, when it is not there. |
 //! `[lock.zookeeper]` alone:
 //!
 //! | key | type | default | range | meaning |
@@ -86,6 +81,12 @@
 //! | `certFile`, `keyFile` | string | none | readable files, both or neither, with `caFile` | PEM files of the client's certificate and its private key. |
 //! | `sessionTimeout` | duration | `maxExpiration` + 2 x `touchDelay` | 10 ms to 24 days | The session timeout to ask for: the locks of a crashed client are free after it. Locks can be 1.5 x `touchDelay` shorter than it at most. |
 //! | `touchDelay` | duration | `"12s"` | from 10 ms | How long a sign of life may take to the leader: more than the servers' `tickTime` x (`syncLimit` + 1/2). |
+//!
+//! `[lock.file]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `directory` | string | none | a path, not on a network file system | Where the locks are. A relative path begins in the folder of the configuration file. It is created, for its user alone, when it is not there. |
 //!
 //! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
 //! `RedisConfig::cluster` and `RedisConfig::sentinel`.

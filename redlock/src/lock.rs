@@ -104,12 +104,10 @@ impl Lock {
             // Who has counted attempts does not wait in line for others who have not.
             (Some(_), _) => None,
             (None, None) => Some(core.queue.enter(&name).await),
-            (None, Some(at)) => {
-                match before(&*core.driver.env, at, core.queue.enter(&name)).await {
-                    Some(turn) => Some(turn),
-                    None => return Err(tries.never_first()),
-                }
-            }
+            (None, Some(at)) => match before(&*core.driver.env, at, core.queue.enter(&name)).await {
+                Some(turn) => Some(turn),
+                None => return Err(tries.never_first()),
+            },
         };
         let mut earlier: Option<RoundFailure> = None;
         loop {

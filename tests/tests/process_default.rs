@@ -93,7 +93,10 @@ fn a_close_that_is_abandoned_leaves_no_default_and_what_is_held_stays_held() {
     let _turn = alone();
     redlock::set_default(in_memory());
     let guard = block_on(redlock::lock("a").acquire()).unwrap();
-    assert!(redlock::close_default(Duration::from_secs(60)).now_or_never().is_none(), "it waits for the guard");
+    assert!(
+        redlock::close_default(Duration::from_secs(60)).now_or_never().is_none(),
+        "it waits for the guard"
+    );
     assert!(redlock::default_locks().is_none());
     assert!(guard.is_valid() && block_on(guard.extend()).is_ok());
 }

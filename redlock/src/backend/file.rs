@@ -122,8 +122,9 @@ impl FileNode {
             None => None,
         };
         let failed = |fault: fault::Fault| {
-            if fault.kind == NodeErrorKind::Unreachable {
-                // The directory may be another one by now.
+            if fault.is_removed {
+                // There may be another one by now. Not for any other fault: as long as it is open, nobody with another clock
+                // throws out our locks.
                 self.opening.close();
             }
             fault.into_error(&self.address)
@@ -210,7 +211,11 @@ impl FileNode {
 
     /// Completes when `name` is free.
     #[cfg(target_os = "linux")]
-    async fn until_free(self: Arc<Self>, name: LockName, mut first: Option<notify::Ticket>) -> Result<(), NodeError> {
+    async fn until_free(
+        self: Arc<Self>,
+        name: LockName,
+        mut first: Option<notify::Ticket>,
+    ) -> Result<(), NodeError> {
         let mut watcher = self.watchers.watch(name.clone());
         loop {
             watcher.look_anew();
@@ -242,7 +247,8 @@ impl FileNode {
         let mut notifier = self.notifier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let running = match notifier.take() {
             Some(running) => running,
-            None => notify::Notifier::start(&self.env, &self.watchers).map_err(|error| self.cannot_tell(&error))?,
+            None => notify::Notifier::start(&self.env, &self.watchers)
+                .map_err(|error| self.cannot_tell(&error))?,
         };
         notifier.insert(running).watch(name, &path).map_err(|error| self.cannot_tell(&error))
     }
@@ -281,21 +287,24 @@ impl Node for FileNode {
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let decide = |moment: Moment, record: &Record| moment.acquire(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide)).await
+            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
+                .await
         })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let decide = |moment: Moment, record: &Record| moment.extend(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide)).await
+            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
+                .await
         })
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let decide = |moment: Moment, record: &Record| moment.raise(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide)).await
+            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
+                .await
         })
     }
 

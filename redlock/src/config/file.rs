@@ -12,7 +12,8 @@ const DUE_PREFIX: &str = "due:lock";
 /// A relative directory begins in `folder`.
 pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<FileConfig, ConfigError> {
     let Some((_, directory)) = table.filled("directory")? else {
-        let problem = "there is no directory; expected directory = \"/run/lock/NAME\", one on a disk of this machine";
+        let problem =
+            "there is no directory; expected directory = \"/run/lock/NAME\", one on a disk of this machine";
         return Err(match table.get("directory") {
             Some(entry) => entry.error(ConfigErrorKind::Incomplete, problem),
             None => table.error(ConfigErrorKind::Incomplete, problem),

@@ -3,6 +3,8 @@
 mod accepted;
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "file")]
+mod file;
 mod leaks;
 #[cfg(feature = "memcached")]
 mod memcache;

@@ -1,5 +1,5 @@
 //! Whether a node is connected: said when it changes, not for every attempt.
-#![cfg(any(feature = "redis", feature = "etcd", feature = "memcached", feature = "zookeeper"))]
+#![cfg(any(feature = "redis", feature = "zookeeper", feature = "etcd", feature = "memcached"))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,9 +20,9 @@ fn after_a_reboot_all_locks_are_free_and_tokens_go_on_whatever_the_wall_clock_sh
     let after = on_boot(&directory, "second", &env);
     assert!(!is_held(&after, "a"));
     assert!(token(&after, "a", 2, 60_000) > first);
-    let left = fs::read_dir(directory.path()).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().contains("first")
-    });
+    let left = fs::read_dir(directory.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("first"));
     assert_eq!(left.count(), 0, "the locks of the first boot");
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use futures::FutureExt as _;
 use redlock::Locks;
 use redlock_tests::support::{HolderProcess, LONG, eventually};
 use rustix::process::Signal;
@@ -32,6 +33,31 @@ fn eight_processes_that_count_lose_no_update() {
 }
 
 #[test]
+fn a_process_that_stands_still_with_a_file_locked_hangs_nobody() {
+    let directory = Directory::new();
+    let node = directory.node();
+    token(&node, "a", 1, 60_000);
+    // As if it had been stopped in the middle of a look at the file.
+    let file = fs::File::open(directory.file()).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let request = AcquireRequest::new(name("a"), owner(2), ttl(60_000), from_now(50));
+    let refused = block_on(Arc::clone(&node).acquire(request)).unwrap_err();
+    assert!(refused.detail.contains("is one of them stopped?"), "{refused}");
+    assert!(is_granted(&acquire(&node, "b", 1, 60_000)), "other locks are not concerned");
+
+    // Requests about one name come in the order of their first polls, and those that were abandoned not at all.
+    let mut abandoned = Arc::clone(&node).acquire(acquisition("a", 3, 60_000));
+    let mut releasing = Arc::clone(&node).release(ReleaseRequest::new(name("a"), owner(1), None));
+    let mut acquiring = Arc::clone(&node).acquire(acquisition("a", 4, 60_000));
+    assert!((&mut abandoned).now_or_never().is_none());
+    assert!((&mut releasing).now_or_never().is_none() && (&mut acquiring).now_or_never().is_none());
+    drop(abandoned);
+    drop(file);
+    let (released, acquired) = block_on(futures::future::join(releasing, acquiring));
+    assert!(released.unwrap().was_held && is_granted(&acquired));
+}
+
+#[test]
 fn a_holder_that_is_killed_keeps_others_out_until_its_ttl_has_passed() {
     let directory = Directory::new();
     let locks = locks(&directory);
@@ -41,6 +67,24 @@ fn a_holder_that_is_killed_keeps_others_out_until_its_ttl_has_passed() {
     assert!(block_on(locks.lock("a").try_acquire()).unwrap().is_none(), "its TTL is not over");
     let guard = block_on(locks.lock("a").acquire()).unwrap();
     assert!(guard.is_valid());
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_moment_leaves_a_whole_record() {
+    let directory = Directory::new();
+    let node = directory.node();
+    for round in 0..12 {
+        let lock = format!("redlock:{}", round % 3);
+        let mut process = holder(&["hold", &lock["redlock:".len()..], "100"], &directory);
+        if round % 2 == 0 {
+            assert_eq!(process.line(), "held");
+        }
+        // Otherwise as soon as it has begun, and a little later each time.
+        std::thread::sleep(millis(round * 2));
+        process.kill();
+        eventually("the lock is free again", || is_granted(&Ok(acquire(&node, &lock, 1, 60_000).unwrap())));
+        assert!(release(&node, &lock, 1).unwrap().was_held);
+    }
 }
 
 #[test]
@@ -79,7 +123,7 @@ fn abandoned_acquisitions_leave_nothing() {
         let lock = locks.lock("a");
         let mut acquiring = Box::pin(lock.acquire());
         // Polled once, and dropped in the middle.
-        let polled = futures::FutureExt::now_or_never(&mut acquiring);
+        let polled = (&mut acquiring).now_or_never();
         assert!(polled.is_none_or(|result| result.is_ok()), "round {round}");
     }
     let node = directory.node();

@@ -17,7 +17,8 @@ fn a_process_of_another_time_namespace_does_not_share_the_directory_with_us() {
     let node = directory.node();
     token(&node, "redlock:a", 1, 60_000);
     let mut command: Command = elsewhere();
-    let refused = command.args(["hold", "a", "10000", &directory.url()]).stdin(Stdio::null()).output().unwrap();
+    let refused =
+        command.args(["hold", "a", "10000", &directory.url()]).stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && text.contains("another clock"), "{text}");
     // When the last of us has gone, it may; and then we may not.

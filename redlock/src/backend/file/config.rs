@@ -17,16 +17,18 @@ pub struct FileConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileConfigError {
-    /// The URL is none.
-    #[error("{url:?} is no URL of a directory: {problem}; expected file:///directory, such as file:///run/lock/orders")]
+    /// The URL is none. It is not repeated: it may be another store's, with a password.
+    #[error(
+        "this is no URL of a directory: {problem}; expected file:///directory, such as file:///run/lock/orders"
+    )]
     Url {
-        /// What was given.
-        url: String,
         /// What is wrong with it.
         problem: &'static str,
     },
     /// The directory is an empty path, or the working directory that a relative one begins in cannot be had.
-    #[error("{directory:?} is no directory for locks: {problem}; expected an absolute path, such as /run/lock/orders")]
+    #[error(
+        "{directory:?} is no directory for locks: {problem}; expected an absolute path, such as /run/lock/orders"
+    )]
     Directory {
         /// What was given.
         directory: PathBuf,
@@ -52,7 +54,7 @@ impl FileConfig {
     /// # Errors
     /// [`FileConfigError::Url`].
     pub fn from_url(url: &str) -> Result<Self, FileConfigError> {
-        let refused = |problem| FileConfigError::Url { url: url.to_owned(), problem };
+        let refused = |problem| FileConfigError::Url { problem };
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => rest,
             _ => return Err(refused("it does not begin with file://")),
@@ -95,8 +97,7 @@ impl FileConfig {
     /// [`FileConfigError::Directory`].
     pub(super) fn directory(&self) -> Result<PathBuf, FileConfigError> {
         let directory = &self.directory;
-        let refused =
-            |problem: String| FileConfigError::Directory { directory: directory.clone(), problem };
+        let refused = |problem: String| FileConfigError::Directory { directory: directory.clone(), problem };
         if directory.as_os_str().is_empty() {
             return Err(refused("it is empty".to_owned()));
         }
@@ -155,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_url_that_names_no_directory_of_this_machine_is_refused() {
-        for url in ["", "/tmp", "file:/tmp", "file://", "file://host/tmp", "file://tmp", "redis:///a", "file:///a%2"] {
+        for url in
+            ["", "/tmp", "file:/tmp", "file://", "file://host/tmp", "file://tmp", "redis:///a", "file:///a%2"]
+        {
             let refused = FileConfig::from_url(url).unwrap_err().to_string();
             assert!(refused.contains("expected file:///directory"), "{refused}");
         }

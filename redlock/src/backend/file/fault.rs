@@ -11,16 +11,23 @@ use crate::node::{Effect, NodeError, NodeErrorKind};
 /// A file could not be had, read or written.
 #[derive(Debug)]
 pub(super) struct Fault {
-    pub(super) kind: NodeErrorKind,
+    kind: NodeErrorKind,
     effect: Effect,
     detail: String,
+    /// The directory is not there any more: it must be opened anew.
+    pub(super) is_removed: bool,
 }
 
 pub(super) type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
     pub(super) fn new(kind: NodeErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, effect: Effect::None, detail: detail.into() }
+        Self { kind, effect: Effect::None, detail: detail.into(), is_removed: false }
+    }
+
+    /// The directory was removed.
+    pub(super) fn removed(path: &Path) -> Self {
+        Self { is_removed: true, ..cannot("open", path)(Errno::NOENT) }
     }
 
     /// It may have been written all the same.
@@ -63,10 +70,7 @@ pub(super) fn cannot_io(what: &'static str, path: &Path) -> impl FnOnce(io::Erro
     let path: PathBuf = path.to_owned();
     move |error| match Errno::from_io_error(&error) {
         Some(errno) => cannot(what, &path)(errno),
-        None => Fault::new(
-            NodeErrorKind::Unreachable,
-            format!("cannot {what} {}: {error}", path.display()),
-        ),
+        None => Fault::new(NodeErrorKind::Unreachable, format!("cannot {what} {}: {error}", path.display())),
     }
 }
 

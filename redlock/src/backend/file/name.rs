@@ -96,6 +96,8 @@ mod tests {
         let distinct: BTreeSet<&Vec<u8>> = names.iter().collect();
         let files: BTreeSet<String> = distinct.iter().map(file).collect();
         assert_eq!(files.len(), distinct.len());
-        assert!(files.iter().all(|file| file.len() <= LONGEST && !file.contains('/') && !file.starts_with('.')));
+        assert!(
+            files.iter().all(|file| file.len() <= LONGEST && !file.contains('/') && !file.starts_with('.'))
+        );
     }
 }

@@ -50,7 +50,8 @@ impl Notifier {
 
     /// Has the watchers of `name` told of changes to the file; `None` if there is no such file.
     pub(super) fn watch(&self, name: &LockName, path: &Path) -> io::Result<Option<Ticket>> {
-        let changes = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::DONT_FOLLOW;
+        let changes =
+            WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::DONT_FOLLOW;
         // Locked first: the file's number must be known before anything is told of it.
         let mut watched = self.shared.watched();
         let number = match inotify::add_watch(&self.shared.inotify, path, changes) {
@@ -68,7 +69,10 @@ impl Shared {
     }
 
     async fn listen(&self, inotify: OwnedFd) {
-        #[allow(deprecated, reason = "its successor is unsafe, for the sake of types that are not as well-behaved as OwnedFd")]
+        #[allow(
+            deprecated,
+            reason = "its successor is unsafe, for the sake of types that are not as well-behaved as OwnedFd"
+        )]
         let registered = AsyncFd::new(inotify);
         let Ok(inotify) = registered else {
             // Those who wait ask now and then in any case.

@@ -17,12 +17,14 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, open, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, open, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::fault::{Fault, Outcome, cannot, cannot_io};
@@ -63,7 +65,8 @@ impl Place {
         let machine = match machine {
             Some(machine) => machine.clone(),
             None => Machine::this().map_err(|error| {
-                let problem = format!("cannot tell one boot of this machine from another: {error}; mount /proc");
+                let problem =
+                    format!("cannot tell one boot of this machine from another: {error}; mount /proc");
                 Fault::new(NodeErrorKind::Unsupported, problem)
             })?,
         };
@@ -75,7 +78,8 @@ impl Place {
         let directory = open(root, flags, Mode::empty()).map_err(cannot("open", root))?;
         refuse_network(&directory, root)?;
         let stat = fstat(&directory).map_err(cannot("look at", root))?;
-        let mode = Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o777);
+        // With that of the group, which new files get from the folder.
+        let mode = Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o2777);
         let instance = format!("{:x}:{:x}", stat.st_dev, stat.st_ino);
 
         let _lock = lock_whole(root, mode)?;
@@ -225,8 +229,9 @@ fn create(path: &Path, mode: Mode) -> Outcome<File> {
 /// Lets those use a file who may use the directory.
 pub(super) fn allow(file: &File, mode: Mode) {
     let wanted = mode & Mode::from_raw_mode(0o666);
-    let has = |mode: u32| mode & 0o777 == u32::from(wanted.bits());
-    if !file.metadata().is_ok_and(|metadata| has(metadata.mode())) {
+    let has =
+        |stat: rustix::fs::Stat| Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o777) == wanted;
+    if !fstat(file).is_ok_and(has) {
         // It is somebody else's file then, and was allowed by its owner.
         let _ = rustix::fs::fchmod(file, wanted);
     }
@@ -323,7 +328,9 @@ mod tests {
     #[test]
     fn network_file_systems_are_known_by_their_magic_numbers() {
         assert_eq!(network_name(0x6969), Some("NFS"));
-        for (local, name) in [(0xef53, "ext4"), (0x0102_1994, "tmpfs"), (0x9123_683e, "btrfs"), (0x5846_5342, "xfs")] {
+        for (local, name) in
+            [(0xef53, "ext4"), (0x0102_1994, "tmpfs"), (0x9123_683e, "btrfs"), (0x5846_5342, "xfs")]
+        {
             assert_eq!(network_name(local), None, "{name}");
         }
     }

@@ -11,7 +11,9 @@ use std::process;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, linkat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, linkat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::fault::{Fault, Outcome, cannot, cannot_io};
@@ -60,7 +62,7 @@ impl Place {
             Err(Errno::NOENT) => {
                 // Nothing can be in a directory that was removed; it must not look as if everything were free.
                 let is_removed = fstat(&self.locks).map_err(cannot("look at", &path))?.st_nlink == 0;
-                return if is_removed { Err(cannot("open", &path)(Errno::NOENT)) } else { Ok(Found::Nothing) };
+                return if is_removed { Err(Fault::removed(&path)) } else { Ok(Found::Nothing) };
             }
             file => File::from(file.map_err(cannot("open", &path))?),
         };
@@ -71,7 +73,8 @@ impl Place {
         if !self.is_at(&file, &key.file, &path)? {
             return Ok(Found::Busy);
         }
-        let record = Record::decode(&read(&file, &path)?, key).ok_or_else(|| Fault::damaged(&path, "the record of this lock"))?;
+        let record = Record::decode(&read(&file, &path)?, key)
+            .ok_or_else(|| Fault::damaged(&path, "the record of this lock"))?;
         if record.written > now() {
             let problem = format!(
                 "{} was written at a time that is still to come by this process's clock (CLOCK_BOOTTIME): it is not the \
@@ -94,7 +97,11 @@ impl Place {
             file => File::from(file.map_err(cannot("create", &path))?),
         };
         let is_there = (|| {
-            flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(cannot("lock", &path))?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // By who takes it for a dead process's, and removes it.
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                locked => locked.map_err(cannot("lock", &path))?,
+            }
             allow(&file, self.mode);
             file.write_all_at(&record.encode(key), 0).map_err(cannot_io("write", &path))?;
             match linkat(&self.new, &name, &self.locks, &key.file, AtFlags::empty()) {
@@ -134,7 +141,8 @@ impl Place {
     fn forget(&self, file_name: &str, now: Instant) -> Outcome<()> {
         let path = self.folder.join("locks").join(file_name);
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = File::from(openat(&self.locks, file_name, flags, Mode::empty()).map_err(cannot("open", &path))?);
+        let file =
+            File::from(openat(&self.locks, file_name, flags, Mode::empty()).map_err(cannot("open", &path))?);
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(cannot("lock", &path))?;
         if !self.is_at(&file, file_name, &path)? {
             return Ok(());
