@@ -91,7 +91,10 @@ pub trait Fleet: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`FleetError`] if none does in time, or the servers are not members of one store.
     fn leader(&self) -> Result<usize, FleetError> {
-        Err(text::not_done("the nodes", &format!("in a fleet of kind `{}` none leads the others", self.kind())))
+        Err(text::not_done(
+            "the nodes",
+            &format!("in a fleet of kind `{}` none leads the others", self.kind()),
+        ))
     }
 
     /// Ends all locks without a word to their holders, as an operator may who knows how they are kept.
@@ -99,7 +102,10 @@ pub trait Fleet: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`FleetError`] if it fails, or there is no way to do so here.
     fn end_locks(&self) -> Result<(), FleetError> {
-        Err(text::not_done("the nodes", &format!("in a fleet of kind `{}` locks are ended by their holders", self.kind())))
+        Err(text::not_done(
+            "the nodes",
+            &format!("in a fleet of kind `{}` locks are ended by their holders", self.kind()),
+        ))
     }
 
     /// What a node answers to a command of an operator's, who may do everything. Only on servers of our own.

@@ -194,8 +194,7 @@ impl Scenario {
             return Err(SceneError::Strangers);
         }
         let started = Instant::now();
-        let scene =
-            |kind: &str| Scene::start(fleet::open(kind, self.nodes)?, self, protections, program);
+        let scene = |kind: &str| Scene::start(fleet::open(kind, self.nodes)?, self, protections, program);
         let finding = match self.play {
             Play::OnFleet(play) => play(&scene(fleet)?)?,
             Play::On(kind, play) => play(&scene(kind)?)?,

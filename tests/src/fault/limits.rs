@@ -194,7 +194,9 @@ impl<'a> Limits<'a> {
         let away: Vec<_> = placed
             .iter()
             .chain(new)
-            .filter_map(|strike| self.away(strike).map(|(node, span)| (node, span, self.forgets(strike.kind))))
+            .filter_map(|strike| {
+                self.away(strike).map(|(node, span)| (node, span, self.forgets(strike.kind)))
+            })
             .filter(|(_, span, _)| span.meets(near))
             .collect();
         let dark = self.dark(&away);

@@ -68,7 +68,9 @@ impl Fleet for FileFleet {
         for folder in fs::read_dir(self.directory.path()).map_err(cannot_list)?.flatten() {
             let locks = match fs::read_dir(folder.path().join("locks")) {
                 Ok(locks) => locks,
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+                {
                     continue;
                 }
                 Err(error) => return Err(cannot_list(error)),

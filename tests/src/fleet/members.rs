@@ -57,7 +57,8 @@ pub(super) fn act<M: Member>(
 fn is_up(member: &impl Member) -> bool {
     let stat = member.pid().and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
     // The state comes behind the name, which is in parentheses.
-    let stands_still = stat.is_some_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.contains('T')));
+    let stands_still =
+        stat.is_some_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.contains('T')));
     member.is_running() && !stands_still
 }
 

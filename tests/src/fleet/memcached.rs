@@ -89,7 +89,10 @@ impl Fleet for MemcachedFleet {
             .talk("lru_crawler metadump all\r\n", "END\r\n")
             .map_err(|error| text::failed(&server.address(), error))?;
         if !dump.ends_with("END\r\n") {
-            return Err(text::not_done(&server.address(), &format!("it does not list its keys: {}", dump.trim())));
+            return Err(text::not_done(
+                &server.address(),
+                &format!("it does not list its keys: {}", dump.trim()),
+            ));
         }
         let keys = dump.lines().filter_map(|line| line.strip_prefix("key=")?.split(' ').next());
         let mut keys: Vec<_> = keys.map(text::percent_decoded).collect();

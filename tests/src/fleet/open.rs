@@ -25,8 +25,8 @@ pub fn open(kind: &str, nodes: usize) -> Result<Box<dyn Fleet>, FleetError> {
         "docker" => Ok(Box::new(DockerFleet::start(nodes)?)),
         "memcached" => Ok(Box::new(MemcachedFleet::start(nodes)?)),
         "etcd" => Ok(Box::new(EtcdFleet::start(nodes)?)),
-       "zookeeper" => Ok(Box::new(ZooKeeperFleet::start(nodes)?)),
-       "file" => Ok(Box::new(FileFleet::start(nodes)?)),
+        "zookeeper" => Ok(Box::new(ZooKeeperFleet::start(nodes)?)),
+        "file" => Ok(Box::new(FileFleet::start(nodes)?)),
         urls if urls.contains("://") => {
             let urls = urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
             Ok(Box::new(UrlFleet::with_prefix(urls.collect(), UrlFleet::PREFIX)?))

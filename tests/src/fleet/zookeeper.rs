@@ -31,7 +31,8 @@ impl ZooKeeperFleet {
         let failed = |error| text::failed("the members", error);
         let ensemble = ZooKeeperEnsemble::start(members).map_err(failed)?;
         let about = ensemble.member(0).word("srvr").map_err(failed)?;
-        let version = about.lines().find_map(|line| line.strip_prefix("Zookeeper version: ")?.split('-').next());
+        let version =
+            about.lines().find_map(|line| line.strip_prefix("Zookeeper version: ")?.split('-').next());
         let program = format!("zookeeper {}", version.unwrap_or("unknown"));
         Ok(Self { ensemble, program })
     }
@@ -64,7 +65,8 @@ impl Fleet for ZooKeeperFleet {
 
     fn config(&self, reached_at: &[String]) -> String {
         // What the members' ticks make of it: 200 ms x (5 + 1/2).
-        text::table("zookeeper", "addrs", reached_at, RedisConfig::DEFAULT_PREFIX) + "touchDelay = \"1100ms\"\n"
+        text::table("zookeeper", "addrs", reached_at, RedisConfig::DEFAULT_PREFIX)
+            + "touchDelay = \"1100ms\"\n"
     }
 
     fn actions(&self) -> Vec<ActionKind> {

@@ -37,7 +37,10 @@ pub(super) struct Scanner {
 enum Inside {
     Line,
     /// So many bytes of a text and its line end are missing.
-    Text { missing: u64, ends_with: u64 },
+    Text {
+        missing: u64,
+        ends_with: u64,
+    },
 }
 
 /// What was read.

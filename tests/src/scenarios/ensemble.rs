@@ -23,8 +23,11 @@ pub(super) const ETCD_LEADER_KILLED: Scenario = Scenario {
     play: Play::On("etcd", leader_killed),
 };
 
-pub(super) const ZOOKEEPER_LEADER_KILLED: Scenario =
-    Scenario { name: "zookeeper-leader-killed", play: Play::On("zookeeper", leader_killed), ..ETCD_LEADER_KILLED };
+pub(super) const ZOOKEEPER_LEADER_KILLED: Scenario = Scenario {
+    name: "zookeeper-leader-killed",
+    play: Play::On("zookeeper", leader_killed),
+    ..ETCD_LEADER_KILLED
+};
 
 pub(super) const ETCD_LEADER_STOPPED: Scenario = Scenario {
     name: "etcd-leader-stopped",
@@ -102,7 +105,9 @@ fn leader_killed(scene: &Scene) -> Result<Finding, SceneError> {
         Ok(renewed || rival.is_some() || !guard.is_valid())
     })?;
     if rival.is_some() {
-        return Ok(Finding::Bad("when the leader had gone, somebody else got a lock that was held".to_owned()));
+        return Ok(Finding::Bad(
+            "when the leader had gone, somebody else got a lock that was held".to_owned(),
+        ));
     }
     if !guard.is_valid() {
         return Ok(Finding::Bad("a lock was lost with the leader, though a majority was there".to_owned()));
@@ -184,9 +189,10 @@ fn cut_off(scene: &Scene) -> Result<Finding, SceneError> {
     drop(guard);
     let after = scene.token(&locks)?;
     Ok(match finding {
-        Finding::Good => {
-            Finding::bad_if(!(token < between && between < after), "fencing tokens do not rise from holder to holder")
-        }
+        Finding::Good => Finding::bad_if(
+            !(token < between && between < after),
+            "fencing tokens do not rise from holder to holder",
+        ),
         bad => bad,
     })
 }
@@ -233,5 +239,8 @@ fn stays_lost(scene: &Scene, lost: &LockGuard, rival: &LockGuard) -> Result<Find
 }
 
 fn both(guard: &LockGuard) -> Finding {
-    Finding::Bad(format!("two clients hold the lock: the first one is promised it for another {:.0?}", guard.remaining()))
+    Finding::Bad(format!(
+        "two clients hold the lock: the first one is promised it for another {:.0?}",
+        guard.remaining()
+    ))
 }

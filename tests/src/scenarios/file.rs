@@ -7,8 +7,8 @@ use super::scene::token_of;
 use super::{Finding, Play, Scenario, Scene, SceneError, paused_client};
 use crate::history::{ClientEvent, Event};
 use crate::resource::Resource;
-use crate::worker::{Crew, Habit, Options, name_of};
 use crate::support::LIMIT;
+use crate::worker::{Crew, Habit, Options, name_of};
 
 use futures::executor::block_on;
 
@@ -23,8 +23,12 @@ pub(super) const KILLED: Scenario = Scenario {
     play: Play::On("file", killed),
 };
 
-pub(super) const STOPPED: Scenario =
-    Scenario { name: "file-stopped-holder", nodes: 1, play: Play::On("file", paused_client::play), ..paused_client::SCENARIO };
+pub(super) const STOPPED: Scenario = Scenario {
+    name: "file-stopped-holder",
+    nodes: 1,
+    play: Play::On("file", paused_client::play),
+    ..paused_client::SCENARIO
+};
 
 fn killed(scene: &Scene) -> Result<Finding, SceneError> {
     let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
@@ -55,9 +59,9 @@ fn killed(scene: &Scene) -> Result<Finding, SceneError> {
     let acquired = redlock::Instant::now().as_nanos();
     Ok(match next {
         Err(error) => Finding::Bad(format!("nobody gets the lock of a process that was killed: {error}")),
-        Ok(_) if acquired < promised => {
-            Finding::Bad("somebody gets a lock before the end of what a process was promised that was killed".to_owned())
-        }
+        Ok(_) if acquired < promised => Finding::Bad(
+            "somebody gets a lock before the end of what a process was promised that was killed".to_owned(),
+        ),
         Ok(next) => Finding::bad_if(
             Some(token_of(&next)?) <= token,
             "the fencing token of the next holder is not greater than that of the one that was killed",

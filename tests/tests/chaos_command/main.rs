@@ -74,8 +74,9 @@ fn locks_in_files_withstand_all_that_can_be_done_to_their_clients() {
 #[test]
 fn a_run_on_memcached_without_a_safeguard_is_violated() {
     let folder = tempfile::tempdir().unwrap();
-    let brief = ["--fleet", "memcached", "--clients", "5", "--names", "1", "--for", "12s", "--seed", "3"];
-    let without = ["--ttl", "1s", "--without", "release_owner_check", "--faults", "client-pause,delay"];
+    let brief = ["--fleet", "memcached", "--nodes", "1", "--clients", "5", "--names", "1", "--for", "8s"];
+    let without =
+        ["--ttl", "2s", "--without", "release_owner_check", "--faults", "client-pause,delay", "--seed", "3"];
     let (code, stdout, _) = run(&[&brief[..], &without].concat(), folder.path());
     assert_eq!(code, Some(1));
     assert!(stdout.starts_with("VIOLATED") && stdout.contains("two holders of chaos-0"), "{stdout}");
@@ -123,7 +124,10 @@ fn what_cannot_be_done_is_said_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
         (&["--faults", "earthquake"][..], "expected one of kill"),
-        (&["--fleet", "elsewhere"], "expected one of process, docker, memcached, etcd, zookeeper, file, or URLs"),
+        (
+            &["--fleet", "elsewhere"],
+            "expected one of process, docker, memcached, etcd, zookeeper, file, or URLs",
+        ),
         (&["--fleet", "file", "--nodes", "2"], "expected --nodes 1"),
         (&["--fleet", "file", "--faults", "kill"], "it can have: client-kill, client-pause"),
         (&["--fleet", "redis://127.0.0.1:1", "--for", "1s"], "127.0.0.1:1"),

@@ -62,7 +62,9 @@ fn away(plan: &Plan, strikes: &[Strike]) -> Vec<(usize, Duration, Duration)> {
             FaultKind::Reset => return None,
             _ if is_about(strike, &FORGETTING) && plan.store.servers == Servers::Nodes => quarantine(plan),
             _ if is_about(strike, &CLOCKS) => plan.max_ttl + quarantine(plan),
-            _ if is_about(strike, &OF_NODES) && plan.store.servers == Servers::Members => Duration::from_secs(2),
+            _ if is_about(strike, &OF_NODES) && plan.store.servers == Servers::Members => {
+                Duration::from_secs(2)
+            }
             _ => Duration::ZERO,
         };
         Some((node, strike.after, strike.ends() + after))

@@ -59,7 +59,9 @@ fn memcached_forgets_what_it_had() {
     fleet.act(2, Action::Pause).unwrap();
     assert!(connects(&fleet.addresses()[2]));
     fleet.act(2, Action::Resume).unwrap();
-    assert!(fleet.lock_keys(2, "redlock").unwrap().len() == 1 && fleet.lock_keys(2, "red").unwrap().is_empty());
+    assert!(
+        fleet.lock_keys(2, "redlock").unwrap().len() == 1 && fleet.lock_keys(2, "red").unwrap().is_empty()
+    );
     drop(guard);
     refuses(&fleet, Action::Promote);
     let addresses = fleet.addresses();
