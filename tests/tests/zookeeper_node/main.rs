@@ -1,0 +1,3 @@
+//! A ZooKeeper ensemble as a node, on real servers.
+
+mod fixture;
