@@ -90,12 +90,13 @@ use rendezvous::GroupHash;
 ///
 /// A lock that is held in two groups is held as long as it is valid in both: [`valid_until`](crate::Held::valid_until) is the earlier
 /// one, [`lost`](crate::Held::lost) tells of the first loss. It needs a quorum of both groups, is taken in the order of the groups'
-/// names, whichever is the old one, so that nobody waits in a circle, and costs a round or two more.
+/// names, whichever is the old one, so that nobody waits in a circle, and costs a round or two more. What was acquired in the first
+/// group is renewed while the second one is waited for.
 ///
 /// **Fencing tokens** go on rising: such a hold's token is the larger of the two groups' counters, and it is held only when a
 /// quorum of both groups stores at least that. A name that nobody locks during the whole change goes on with the new group's
-/// counter, which follows its nodes' clocks: its tokens rise if more time has passed since its last holder under the old groups
-/// than the clocks of the two groups differ by, and 2 s.
+/// counter, which follows its nodes' clocks: its tokens rise if more time has passed since its last holder than the clocks of the
+/// groups that it has been in differ by, and 2 s.
 ///
 /// [`LocksBuilder::max_ttl`]: crate::LocksBuilder::max_ttl
 #[derive(Clone)]

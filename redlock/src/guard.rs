@@ -90,7 +90,7 @@ impl Held {
             if now != state {
                 return now;
             }
-            drop(select(pin!(self.lease.changed_from(here)), pin!(second.changed_from(there))).await);
+            select(pin!(self.lease.changed_from(here)), pin!(second.changed_from(there))).await;
         }
     }
 
@@ -117,7 +117,7 @@ impl Held {
         match &self.second {
             None => self.lease.at_risk(margin).await,
             Some(second) => {
-                drop(select(pin!(self.lease.at_risk(margin)), pin!(second.at_risk(margin))).await);
+                select(pin!(self.lease.at_risk(margin)), pin!(second.at_risk(margin))).await;
             }
         }
     }

@@ -16,8 +16,6 @@ pub(crate) enum Library {
 }
 
 impl Library {
-    pub(crate) const ALL: [Self; 3] = [Self::Rslock, Self::RedlockPy, Self::Pottery];
-
     /// What it calls a lock whose key on the servers is this.
     pub(crate) fn name_of(self, key: &str) -> &str {
         match self {
