@@ -98,6 +98,15 @@ impl Locks {
         crate::blocking::Locks::new(self.clone())
     }
 
+    /// Whether the other is a clone of this.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+
+    pub(crate) fn has_fencing(&self) -> bool {
+        self.core.settings.fencing.is_some()
+    }
+
     pub(crate) fn start(driver: Arc<Driver>, settings: Settings) -> Self {
         let renewal = Renewal::start(&driver);
         if let Some(fleet) = &driver.fleet {

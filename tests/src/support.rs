@@ -151,9 +151,13 @@ impl HolderProcess {
 
     /// Starts the program by a command of one's own, which lacks the servers alone.
     pub fn spawn(command: &mut Command, fleet: &RedisFleet) -> Self {
+        Self::run(command.args(fleet.urls()))
+    }
+
+    /// Starts any program that talks by lines.
+    pub fn run(command: &mut Command) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child =
-            command.args(fleet.urls()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
