@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redlock::testing::servers::{RedisFleet, RedisServer, redis_is_installed};
+use redlock::testing::servers::{MemcachedServer, RedisFleet, RedisServer, redis_is_installed};
 
 /// An example that has not ended by then hangs.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -154,6 +154,101 @@ fn blocking_lets_one_thread_in_at_a_time() {
         assert_eq!(worker(turn[0]), worker(turn[1]), "{}", ran.stdout);
     }
     ran.prints(&["done"]);
+}
+
+#[test]
+fn in_process_lock_counts_right_with_the_lock_alone() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_in_process_lock")));
+    ran.prints(&["without the lock: ", "with the lock: 1000 of 1000", "latency: "]);
+    assert!(!ran.stdout.contains("without the lock: 1000 "), "{}", ran.stdout);
+}
+
+#[test]
+fn in_process_trylock_lets_one_of_ten_in() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_in_process_trylock")));
+    ran.prints(&["1 of 10 had the lock"]);
+    assert_eq!(ran.stdout.matches("lock failed").count(), 9, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("current counter 1\n").count(), 1, "{}", ran.stdout);
+}
+
+#[test]
+fn process_wide_default_says_when_it_is_missing_and_serves_all() {
+    let ran = run(env!("CARGO_BIN_EXE_process_wide_default"));
+    ran.prints(&[
+        "too early: no process-wide default is set: call redlock::set_default",
+        "transfer: both accounts are locked",
+        "report: written by a thread",
+        "closed: 0 guards are open",
+    ]);
+}
+
+#[test]
+fn file_lock_counts_right_and_survives_a_killed_holder() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_file_lock")));
+    ran.prints(&[
+        "4 processes, 25 rounds each: the counter is 100",
+        "a holder was killed (SIGKILL), token ",
+        "the next one has the lock ",
+    ]);
+}
+
+#[test]
+fn due_memcache_counts_to_the_number_of_tasks() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_due_memcache")));
+    ran.prints(&["memcached: started", "total   : 100", "counter : 100", "latency : "]);
+}
+
+#[test]
+fn due_memcache_takes_a_file_with_both_tables_as_it_is() {
+    let server = MemcachedServer::start().unwrap();
+    let shipped = |name| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let both = [shipped("etc.toml"), shipped("memcache.toml")].join("\n");
+    let text =
+        format!("[lock]\ndefault = \"memcache\"\n{both}").replace("127.0.0.1:11211", &server.address());
+    let file = server.directory().join("etc.toml");
+    std::fs::write(&file, text).unwrap();
+    succeed(Command::new(env!("CARGO_BIN_EXE_due_memcache")).arg(file))
+        .prints(&["total   : 100", "counter : 100"]);
+}
+
+#[test]
+fn etcd_keeps_the_lock_when_a_member_crashes() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_etcd")));
+    ran.prints(&[
+        "three members",
+        "held, valid",
+        "leader crashes",
+        "still held",
+        "released; the next holder",
+    ]);
+}
+
+#[test]
+fn zookeeper_serves_those_who_wait_with_rising_tokens() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_zookeeper")));
+    ran.prints(&[
+        "three members",
+        "held, valid",
+        "one member crashes",
+        "still held",
+        "fencing tokens have risen",
+    ]);
+    assert_eq!(ran.stdout.matches(": has it").count(), 3, "{}", ran.stdout);
+}
+
+#[test]
+fn mixed_quorum_goes_on_when_one_of_its_nodes_crashes() {
+    let ran = run(env!("CARGO_BIN_EXE_mixed_quorum"));
+    ran.prints(&[
+        "quorum: 2 of 3",
+        "held, valid",
+        "a Redis crashes",
+        "extended by the other two",
+        "held again",
+    ]);
 }
 
 #[test]

@@ -45,6 +45,16 @@ impl Locks {
     }
 }
 
+/// As [`redlock::lock`](crate::lock): the lock with this name on the process-wide default.
+pub fn lock(name: impl AsRef<[u8]>) -> Lock {
+    Lock { inner: crate::lock(name) }
+}
+
+/// As [`redlock::close_default`](crate::close_default); blocks for `patience` at most.
+pub fn close_default(patience: Duration) -> Option<ShutdownReport> {
+    block_on(crate::close_default(patience))
+}
+
 /// Locks over several groups of nodes; from [`LockGroups::blocking`](crate::LockGroups::blocking).
 #[derive(Debug, Clone)]
 pub struct LockGroups {

@@ -73,16 +73,30 @@
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
 //!
-//! `[lock.memcache]`, `[lock.etcd]` and `[lock.zookeeper]` have these:
+//! `[lock.memcache]` and `[lock.etcd]` have these:
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `addrs` | array of strings | `["127.0.0.1:11211"]`, `["127.0.0.1:2379"]`, `["127.0.0.1:2181"]` | at least one, all different | `host:port`. Several memcached servers share the keys among them: CRC-32 of the key modulo their number, so that their order matters; `restartGuard` cannot be on then. Several members of etcd or ZooKeeper are ways into one ensemble. |
+//! | `addrs` | array of strings | `["127.0.0.1:11211"]`, `["127.0.0.1:2379"]` | at least one, all different | `host:port`. Several memcached servers share the keys among them: CRC-32 of the key modulo their number, so that their order matters; `restartGuard` cannot be on then. Several members of etcd are ways into one ensemble. |
 //! | `username`, `password` | string | none | both or none | The login. The password appears in no error message and in no log. |
 //! | `caFile`, `certFile`, `keyFile` | string | none | readable files; `certFile` and `keyFile` together | As for Redis: one of them switches TLS on. |
-//! | `sessionTimeout` | duration | the longest TTL and a margin | `[lock.zookeeper]` alone | How long a ZooKeeper session lives without a sign of life; the servers' `maxSessionTimeout` must allow it. |
 //!
-//! `[lock.file]` has `directory` (string, no default): where the records of locks are, on a local file system.
+//! `[lock.zookeeper]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `addrs` | array of strings | `["127.0.0.1:2181"]` | at least one, all different | Members of the ensemble, `host[:port]`. |
+//! | `username`, `password` | string | none | both or neither | Digest authentication; the znodes then belong to this user alone. |
+//! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities to trust. |
+//! | `certFile`, `keyFile` | string | none | readable files, both or neither, with `caFile` | PEM files of the client's certificate and its private key. |
+//! | `sessionTimeout` | duration | `maxExpiration` + 2 x `touchDelay` | 10 ms to 24 days | The session timeout to ask for: the locks of a crashed client are free after it. Locks can be 1.5 x `touchDelay` shorter than it at most. |
+//! | `touchDelay` | duration | `"12s"` | from 10 ms | How long a sign of life may take to the leader: more than the servers' `tickTime` x (`syncLimit` + 1/2). |
+//!
+//! `[lock.file]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `directory` | string | none | a path, not on a network file system | Where the locks are. A relative path begins in the folder of the configuration file. It is created, for its user alone, when it is not there. |
 //!
 //! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
 //! `RedisConfig::cluster` and `RedisConfig::sentinel`.

@@ -25,7 +25,7 @@ impl Lock {
         give_up_at: Option<Instant>,
     ) -> Result<LockGuard, AcquireError> {
         // A wrong request is reported before it keeps anybody out.
-        let (name, _) = self.checked()?;
+        let (core, name, _) = self.checked()?;
         second.checked()?;
         let is_limited = give_up_at.is_some() || self.max_retries.is_some();
         let mut attempts = 0_u32;
@@ -42,7 +42,7 @@ impl Lock {
             match join(here, there).await {
                 Ok(guard) => return Ok(guard),
                 Err(ExtendError::Failed { nodes, .. }) if is_limited => {
-                    let waited = self.core.driver.env.now().saturating_since(started);
+                    let waited = core.driver.env.now().saturating_since(started);
                     return Err(AcquireError::Unavailable { name, waited, attempts, nodes });
                 }
                 // Lost meanwhile, or to be tried until it succeeds.
@@ -53,15 +53,15 @@ impl Lock {
 
     /// Tries both once; `None` if either is not to be had now.
     pub(super) async fn try_both(&self, second: &Self) -> Result<Option<LockGuard>, AcquireError> {
-        let (name, _) = self.checked()?;
+        let (core, name, _) = self.checked()?;
         second.checked()?;
-        let started = self.core.driver.env.now();
+        let started = core.driver.env.now();
         let Some(here) = self.try_here().await? else { return Ok(None) };
         let Some(there) = second.try_here().await? else { return Ok(None) };
         match join(here, there).await {
             Ok(guard) => Ok(Some(guard)),
             Err(ExtendError::Failed { nodes, .. }) => {
-                let waited = self.core.driver.env.now().saturating_since(started);
+                let waited = core.driver.env.now().saturating_since(started);
                 Err(AcquireError::Unavailable { name, waited, attempts: 1, nodes })
             }
             Err(_) => Ok(None),

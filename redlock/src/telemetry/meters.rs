@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 mod connections {
     use metrics::Gauge;
 
