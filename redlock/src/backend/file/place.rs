@@ -17,7 +17,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -229,8 +229,9 @@ fn create(path: &Path, mode: Mode) -> Outcome<File> {
 /// Lets those use a file who may use the directory.
 pub(super) fn allow(file: &File, mode: Mode) {
     let wanted = mode & Mode::from_raw_mode(0o666);
-    let has = |mode: u32| mode & 0o777 == u32::from(wanted.bits());
-    if !file.metadata().is_ok_and(|metadata| has(metadata.mode())) {
+    let has =
+        |stat: rustix::fs::Stat| Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o777) == wanted;
+    if !fstat(file).is_ok_and(has) {
         // It is somebody else's file then, and was allowed by its owner.
         let _ = rustix::fs::fchmod(file, wanted);
     }
