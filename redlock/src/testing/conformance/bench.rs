@@ -13,9 +13,9 @@ use crate::id::{Instant, LockName, Ttl};
 use crate::node::{Abilities, Standing};
 
 /// For how long it is observed that nothing happens.
-pub(super) const MOMENT: Duration = Duration::from_millis(100);
+pub(super) const MOMENT: Duration = Duration::from_millis(60);
 /// The TTL of a lock whose end is awaited, unless the node keeps time more coarsely.
-const SHORT: Duration = Duration::from_millis(250);
+const SHORT: Duration = Duration::from_millis(200);
 /// The TTL of a lock that no check outlives.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -188,8 +188,11 @@ impl Bench {
                     return Ok(Err(stop.found));
                 }
             }
-            if self.stage.is_guarded() && !is_admitted(self.one().node.standing()) {
-                return Ok(Err(self.stage.init().await.map_or_else(|stop| stop.found, |s| format!("{s:?}"))));
+            for client in [&self.stage.one, &self.stage.elsewhere] {
+                if self.stage.is_guarded() && !is_admitted(client.node.standing()) {
+                    let made = self.stage.init(client).await;
+                    return Ok(Err(made.map_or_else(|stop| stop.found, |standing| format!("{standing:?}"))));
+                }
             }
             Ok(self.agreed())
         })

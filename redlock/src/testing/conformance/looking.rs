@@ -167,8 +167,6 @@ async fn a_clock_that_can_be_set_is_told(bench: Bench) -> Verdict {
 }
 
 async fn without_a_marker_there_is_nothing_to_mark(bench: Bench) -> Verdict {
-    let incarnation = bench.one().node.incarnation();
-    expect(incarnation.is_none(), "no incarnation without a marker", || format!("{incarnation:?}"))?;
     let request = MarkRequest::new(super::stage::charter(), Mark::Raise { floor: 1 });
     let marked = bench.one().node.clone().mark(request).await;
     let is_refused = match &marked {

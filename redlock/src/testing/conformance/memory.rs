@@ -91,7 +91,7 @@ async fn quarantined(bench: &Bench, lasts: Duration) -> Verdict<Marker> {
 }
 
 async fn admitted(bench: &Bench) -> Verdict {
-    bench.stage.init().await?;
+    bench.stage.init(bench.one()).await?;
     bench.agree().await
 }
 
@@ -253,7 +253,7 @@ async fn counters_begin_above_the_floor(bench: Bench) -> Verdict {
             client.release(&claim).await?;
         }
     }
-    bench.stage.init().await?;
+    bench.stage.init(bench.one()).await?;
     let marker = marked(bench.one().node.standing())?;
     expect(marker.floor.is_some_and(|at| at >= floor), "a floor that initialising does not lower", || {
         format!("{:?} instead of {floor}", marker.floor)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::join_all;
 
 use super::bench::Bench;
 use super::check::{Check, Stop, Verdict, check, expect};
@@ -129,7 +130,7 @@ pub(super) async fn release_until_settled(
 }
 
 async fn what_is_settled_is_gone(bench: Bench) -> Verdict {
-    for _ in 0..4 {
+    let rounds = (0..4).map(async |_| {
         let claim = bench.claim()?;
         let deadline = bench.now().saturating_add(Duration::from_millis(100));
         let mut request = bench.one().acquisition(&claim, bench.long());
@@ -139,7 +140,7 @@ async fn what_is_settled_is_gone(bench: Bench) -> Verdict {
             return Err(Stop::new("a request that can be sent", error.to_string()));
         }
         release_until_settled(&bench, bench.one(), &claim, deadline).await?;
-        bench.stays_free(&claim, "behind a release that has settled an abandoned acquire").await?;
-    }
-    Ok(())
+        bench.stays_free(&claim, "behind a release that has settled an abandoned acquire").await
+    });
+    join_all(rounds).await.into_iter().collect()
 }

@@ -18,6 +18,7 @@ pub struct Report {
 pub struct Entry {
     pub(super) check: Check,
     pub(super) outcome: Outcome,
+    pub(super) took: Duration,
 }
 
 impl Entry {
@@ -29,6 +30,11 @@ impl Entry {
     /// How it ended.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
+    }
+
+    /// How long it took, in the subject's time.
+    pub fn took(&self) -> Duration {
+        self.took
     }
 }
 
@@ -79,15 +85,15 @@ impl fmt::Display for Report {
         let Self { address, took, .. } = self;
         writeln!(f, "{address}: {kept} kept, {broken} broken, {rest} not applicable ({took:.1?})")?;
         let width = self.entries.iter().map(|entry| entry.check.name.len()).max().unwrap_or(0);
-        for Entry { check, outcome } in &self.entries {
+        for Entry { check, outcome, took } in &self.entries {
             let name = check.name;
             match outcome {
-                Outcome::Ok => writeln!(f, "  ok      {name}")?,
+                Outcome::Ok => writeln!(f, "  ok      {name:width$}  {took:.1?}")?,
                 Outcome::NotApplicable(why) => writeln!(f, "  -       {name:width$}  {why}")?,
                 Outcome::Failed { .. } => writeln!(f, "  BROKEN  {name}")?,
             }
         }
-        for Entry { check, outcome } in &self.entries {
+        for Entry { check, outcome, .. } in &self.entries {
             if let Outcome::Failed { expected, found } = outcome {
                 let Check { name, clause, .. } = check;
                 writeln!(f, "\n{name}\n  clause:   {clause}\n  expected: {expected}\n  found:    {found}")?;

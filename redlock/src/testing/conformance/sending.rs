@@ -1,7 +1,7 @@
 //! When requests are sent, in which order they run, and what becomes of those that nobody waits for.
 
-use futures::FutureExt;
 use futures::future::join_all;
+use futures::{FutureExt, try_join};
 
 use super::bench::{Bench, MOMENT};
 use super::check::{Check, Stop, Verdict, check, expect};
@@ -49,13 +49,17 @@ async fn nothing_is_sent_before_the_first_poll(bench: Bench) -> Verdict {
     let extension = node().extend(extension);
     let (held, _) = bench.held_by(bench.one(), bench.long()).await?;
     let release = node().release(ReleaseRequest::new(held.name.clone(), held.owner, None));
-    bench.stays_free(&claim, "while an acquire has not been polled").await?;
-    bench.stays_free(&lost, "while a restoring extension has not been polled").await?;
-    bench.stays_held(&held, "while a release has not been polled").await?;
+    try_join!(
+        bench.stays_free(&claim, "while an acquire has not been polled"),
+        bench.stays_free(&lost, "while a restoring extension has not been polled"),
+        bench.stays_held(&held, "while a release has not been polled"),
+    )?;
     drop((acquire, extension, release));
-    bench.stays_free(&claim, "behind an acquire that was dropped unpolled").await?;
-    bench.stays_free(&lost, "behind a restoring extension that was dropped unpolled").await?;
-    bench.stays_held(&held, "behind a release that was dropped unpolled").await?;
+    try_join!(
+        bench.stays_free(&claim, "behind an acquire that was dropped unpolled"),
+        bench.stays_free(&lost, "behind a restoring extension that was dropped unpolled"),
+        bench.stays_held(&held, "behind a release that was dropped unpolled"),
+    )?;
     bench.one().release(&held).await.map(drop)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn checks() -> Vec<Check> {
 }
 
 /// The deadline of what is asked in vain.
-const VAIN: Duration = Duration::from_millis(200);
+const VAIN: Duration = Duration::from_millis(150);
 /// More requests than any node should keep.
 const MANY: usize = 100_000;
 
@@ -170,14 +170,14 @@ async fn what_has_queued_up_takes_nothing_late(bench: Bench) -> Verdict {
 
 async fn a_silent_store_is_released_behind(bench: Bench) -> Verdict {
     let claim = bench.claim()?;
-    let deadline = bench.now().saturating_add(4 * VAIN);
+    let deadline = bench.now().saturating_add(2 * VAIN);
     let request = AcquireRequest { deadline, ..bench.one().acquisition(&claim, bench.long()) };
     let stopped = Stopped::new(&bench);
     // Both are sent, and given up.
     let _ = acquire(bench.one(), request).now_or_never();
     let release = ReleaseRequest::new(claim.name.clone(), claim.owner, Some(deadline));
     let _ = bench.one().node.clone().release(release).now_or_never();
-    bench.sleep(VAIN / 4).await;
+    bench.sleep(VAIN / 3).await;
     drop(stopped);
     bench.be_ready().await?;
     release_until_settled(&bench, bench.one(), &claim, deadline).await?;

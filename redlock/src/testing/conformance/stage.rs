@@ -40,11 +40,12 @@ pub(super) fn run(subject: &Subject, checks: Vec<Check>) -> Report {
         let (address, outcomes) = match guarded(Stage::open(subject)).await {
             Ok(stage) => (stage.one.node.address().to_owned(), stage.run(&checks).await),
             Err(stop) => {
-                let outcome = Outcome::from(Err(stop));
+                let outcome = (Outcome::from(Err(stop)), Duration::ZERO);
                 ("a store that cannot be used".to_owned(), vec![outcome; checks.len()])
             }
         };
-        let entries = checks.into_iter().zip(outcomes).map(|(check, outcome)| Entry { check, outcome });
+        let entries = checks.into_iter().zip(outcomes);
+        let entries = entries.map(|(check, (outcome, took))| Entry { check, outcome, took });
         let took = subject.env.now().saturating_since(started);
         Report { address, took, entries: entries.collect() }
     })
@@ -74,7 +75,7 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn run(self: &Arc<Self>, checks: &[Check]) -> Vec<Outcome> {
+    async fn run(self: &Arc<Self>, checks: &[Check]) -> Vec<(Outcome, Duration)> {
         let applies: Vec<_> = checks.iter().map(|check| self.applies(check)).collect();
         let ready = |at: usize| applies[at].is_none();
         let together = (0..checks.len()).filter(|&at| ready(at) && !checks[at].is_alone());
@@ -83,8 +84,8 @@ impl Stage {
         for at in (0..checks.len()).filter(|&at| ready(at) && checks[at].is_alone()) {
             done.push((at, self.look(&checks[at]).await));
         }
-        let mut outcomes: Vec<_> =
-            applies.into_iter().map(|why| why.map_or(Outcome::Ok, Outcome::NotApplicable)).collect();
+        let or_not = |why: Option<String>| (why.map_or(Outcome::Ok, Outcome::NotApplicable), Duration::ZERO);
+        let mut outcomes: Vec<_> = applies.into_iter().map(or_not).collect();
         done.into_iter().for_each(|(at, outcome)| outcomes[at] = outcome);
         outcomes
     }
@@ -95,7 +96,7 @@ impl Stage {
         check.needs.iter().find(unmet).map(ToString::to_string)
     }
 
-    async fn look(self: &Arc<Self>, check: &Check) -> Outcome {
+    async fn look(self: &Arc<Self>, check: &Check) -> (Outcome, Duration) {
         let bench = Bench::new(self, check.name);
         let (body, is_alone) = (check.body, check.is_alone());
         let looked = guarded(async {
@@ -105,12 +106,13 @@ impl Stage {
             body(bench.clone()).await
         });
         let env = &self.subject.env;
-        let late = env.sleep_until(env.now().saturating_add(LIMIT));
+        let started = env.now();
+        let late = env.sleep_until(started.saturating_add(LIMIT));
         let verdict = match select(Box::pin(looked), late).await {
             Either::Left((verdict, _)) => verdict,
             Either::Right(_) => Err(Stop::new("the check ends", format!("it had not after {LIMIT:?}"))),
         };
-        verdict.into()
+        (verdict.into(), env.now().saturating_since(started))
     }
 
     /// Whether the node keeps a marker.
@@ -119,10 +121,10 @@ impl Stage {
     }
 
     /// Says that nobody holds a lock.
-    pub(super) async fn init(&self) -> Verdict<Standing> {
+    pub(super) async fn init(&self, client: &Client) -> Verdict<Standing> {
         let incarnation = Incarnation::new(self.subject.env.now().as_nanos());
         let mark = Mark::Init { incarnation, floor: 0 };
-        self.one.mark(MarkRequest::new(charter(), mark)).await
+        client.mark(MarkRequest::new(charter(), mark)).await
     }
 }
 

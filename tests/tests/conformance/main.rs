@@ -1,0 +1,8 @@
+//! The conformance suite: nodes that keep the contract pass it, on real and on virtual time, and each clause bites.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod defects;
+mod memory;
+mod redis;
+mod report;
+mod wrong;
