@@ -23,6 +23,7 @@ struct Case {
     defect: &'static str,
     is_in_the_store: bool,
     is_guarded: bool,
+    has_one_namespace: bool,
     protections: Protections,
     wrong: Wrong,
     fails: &'static [&'static str],
@@ -33,7 +34,8 @@ impl Case {
     fn in_the_store(defect: &'static str, make: fn(Wrong) -> Wrong, fails: &'static [&'static str]) -> Self {
         let wrong = make(Wrong::default());
         let protections = Protections::default();
-        Self { defect, is_in_the_store: true, is_guarded: true, protections, wrong, fails }
+        let (is_in_the_store, is_guarded, has_one_namespace) = (true, true, false);
+        Self { defect, is_in_the_store, is_guarded, has_one_namespace, protections, wrong, fails }
     }
 
     /// Every client has it, before the link to the store.
@@ -54,14 +56,20 @@ impl Case {
         Self { is_guarded: false, ..self }
     }
 
+    fn with_one_namespace(self) -> Self {
+        Self { has_one_namespace: true, ..self }
+    }
+
     fn subject(&self) -> Subject {
         let simulation = Arc::new(VirtualEnv::new(1));
         let env = simulation.env();
         let tables = Tables::new(&env, self.is_guarded, self.protections);
         let clients = Arc::clone(&tables);
         let (wrong, is_in_the_store) = (self.wrong.clone(), self.is_in_the_store);
+        let has_one_namespace = self.has_one_namespace;
         let (places, number) = (Mutex::new(HashMap::<String, Place>::new()), AtomicUsize::new(0));
         let subject = Subject::on_virtual_time(simulation, move |namespace| -> Arc<dyn Node> {
+            let namespace = if has_one_namespace { "all" } else { namespace };
             let new = || Place::new(clients.table(namespace), Arc::clone(&env));
             let place = places.lock().unwrap().entry(namespace.to_owned()).or_insert_with(new).clone();
             let number = number.fetch_add(1, Ordering::SeqCst);

@@ -77,14 +77,11 @@ fn odd_names(more: &[Vec<u8>]) -> Vec<Vec<u8>> {
         b"@",
     ];
     // What backends call things of their own.
-    let own =
-        ["redlock", "lock", "marker", "counter", "owner", "token", "fence", "aux", "top", "tmp", "lease"];
-    let own = own.iter().flat_map(|word| {
-        let joined = ["", "a:", "a/", "a.", "a-", "a_", "a#", "a\0"].map(|lead| format!("{lead}{word}"));
-        let of_redis = ["#redlock:", "#redlock:aux:{a}", "#redlock:esc:", "#redlock:esc:#redlock:"];
-        let of_redis = of_redis.map(|lead| format!("{lead}{word}"));
-        joined.into_iter().chain(of_redis)
-    });
+    let own = ["redlock", "lock", "marker", "counter", "owner", "top"]
+        .iter()
+        .flat_map(|word| ["", "a:", "a/", "a.", "a\0", "#redlock:"].map(|lead| format!("{lead}{word}")));
+    let of_redis = ["#redlock:aux:{a}", "#redlock:esc:a", "#redlock:esc:#redlock:a"].map(str::to_owned);
+    let own = own.chain(of_redis);
     let longest = vec![b'x'; LockName::MAX_BYTES];
     let mut nearly = longest.clone();
     nearly[LockName::MAX_BYTES - 1] = b'y';

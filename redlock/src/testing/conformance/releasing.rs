@@ -114,13 +114,18 @@ async fn what_is_long_past_is_settled(bench: Bench) -> Verdict {
     release_until_settled(&bench, bench.one(), &claim, past).await
 }
 
+/// What was sent with this deadline, and abandoned, has left nothing once it is settled, and leaves nothing later.
+pub(super) async fn is_gone_when_settled(bench: &Bench, claim: &Claim, deadline: Instant) -> Verdict {
+    release_until_settled(bench, bench.one(), claim, deadline).await?;
+    let when = "behind a release that has settled an abandoned acquire";
+    bench.stays_free(claim, when).await?;
+    // So long it could still run, if it were not settled.
+    bench.sleep(deadline.saturating_since(bench.now())).await;
+    bench.stays_free(claim, when).await
+}
+
 /// Releases as the library does: until everything is settled.
-pub(super) async fn release_until_settled(
-    bench: &Bench,
-    client: &Client,
-    claim: &Claim,
-    deadline: Instant,
-) -> Verdict {
+async fn release_until_settled(bench: &Bench, client: &Client, claim: &Claim, deadline: Instant) -> Verdict {
     bench
         .eventually("a release that settles what was sent", async || {
             let released = client.release_behind(claim, Some(deadline)).await?;
@@ -139,8 +144,7 @@ async fn what_is_settled_is_gone(bench: Bench) -> Verdict {
         if let Some(Err(error)) = bench.one().node.clone().acquire(request).now_or_never() {
             return Err(Stop::new("a request that can be sent", error.to_string()));
         }
-        release_until_settled(&bench, bench.one(), &claim, deadline).await?;
-        bench.stays_free(&claim, "behind a release that has settled an abandoned acquire").await
+        is_gone_when_settled(&bench, &claim, deadline).await
     });
     join_all(rounds).await.into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! Watches on names that others have.
 
-use futures::FutureExt;
+use futures::future::{Either, select};
 
 use super::bench::{Bench, MOMENT};
 use super::check::{Check, Verdict, check, expect};
@@ -89,9 +89,8 @@ async fn a_watch_is_silent_while_the_name_is_held(bench: Bench) -> Verdict {
     let (claim, _) = bench.held_by(bench.one(), bench.long()).await?;
     // One may complete without reason, not all.
     for _ in 0..4 {
-        let mut watch = stands(bench.other(), &claim.name).await?;
-        bench.sleep(MOMENT).await;
-        if (&mut watch).now_or_never().is_none() {
+        let watch = stands(bench.other(), &claim.name).await?;
+        if let Either::Right(_) = select(watch, Box::pin(bench.sleep(MOMENT))).await {
             return bench.one().release(&claim).await.map(drop);
         }
     }

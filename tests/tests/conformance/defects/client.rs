@@ -64,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
                     .extend(|at, request| eager(at.extend(request)))
                     .release(|at, request| eager(at.node().release(request)))
             },
-            &[],
+            &["nothing_is_sent_before_the_first_poll"],
         ),
         Case::in_the_client(
             "sends with the second poll",
@@ -81,14 +81,26 @@ pub(super) fn cases() -> Vec<Case> {
                     }))
                 })
             },
-            &[],
+            &["the_first_poll_sends", "requests_run_in_the_order_of_their_first_polls"],
         ),
-        Case::in_the_client("lets releases overtake", |wrong| slow(wrong, 5), &[]),
-        Case::in_the_client("settles what is on its way for long", |wrong| settled(slow(wrong, 60)), &[]),
+        Case::in_the_client(
+            "lets releases overtake",
+            |wrong| slow(wrong, 5),
+            &["requests_run_in_the_order_of_their_first_polls"],
+        ),
+        Case::in_the_client(
+            "settles what is on its way for long",
+            |wrong| settled(slow(wrong, 60)),
+            &[
+                "what_is_settled_is_gone",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_silent_store_is_released_behind",
+            ],
+        ),
         Case::in_the_client(
             "settles what it holds back while the store is silent",
             |wrong| settled(slow(wrong, 250)),
-            &[],
+            &["requests_run_in_the_order_of_their_first_polls", "a_silent_store_is_released_behind"],
         ),
         Case::in_the_client(
             "sends everything twice",
@@ -103,7 +115,14 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_refusal_changes_nothing",
+                "an_owner_releases_what_it_has",
+                "a_release_is_never_refused",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_request_takes_effect_once",
+                "a_counter_at_its_end_gives_nothing",
+            ],
         ),
         Case::in_the_client(
             "needs a runtime",
@@ -115,7 +134,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["any_executor_will_do", "an_examination_changes_nothing"],
         ),
         Case::in_the_client(
             "votes for a store that is silent",
@@ -127,7 +146,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_silent_store_gives_no_vote"],
         ),
         Case::in_the_client(
             "says that what it gave up had no effect",
@@ -145,7 +164,13 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_late_acquire_is_refused",
+                "a_late_extension_is_refused",
+                "a_late_raise_is_refused",
+                "a_silent_store_gives_no_vote",
+                "what_has_queued_up_takes_nothing_late",
+            ],
         )
         .and_without("stale_deadline"),
         Case::in_the_client(
@@ -161,7 +186,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["what_waits_is_bounded"],
         ),
     ]
 }

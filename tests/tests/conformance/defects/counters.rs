@@ -25,12 +25,30 @@ fn no_fencing(wrong: Wrong) -> Wrong {
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::without("fence_clamp", &[]),
-        Case::without("fence_once", &[]),
+        Case::without(
+            "fence_clamp",
+            &["counters_rise_with_every_owner", "a_wild_hint_moves_a_counter_by_a_second"],
+        ),
+        Case::without("fence_once", &["asking_again_does_not_count"]),
         Case::in_the_store(
             "says nothing of the counter",
             |wrong| wrong.acquire(|at, request| then(at.acquire(request), counterless)),
-            &[],
+            &[
+                "a_late_raise_is_refused",
+                "a_grant_says_where_the_counter_stands",
+                "counters_rise_with_every_owner",
+                "a_span_is_counted",
+                "asking_again_does_not_count",
+                "a_wild_hint_moves_a_counter_by_a_second",
+                "a_raise_goes_up_only",
+                "nobody_raises_what_another_has",
+                "an_extension_raises_the_counter",
+                "counters_outlive_their_locks",
+                "a_counter_at_its_end_gives_nothing",
+                "without_a_fence_the_counter_is_left_alone",
+                "no_counter_is_above_the_ceiling",
+                "counters_begin_above_the_floor",
+            ],
         ),
         Case::in_the_store(
             "ignores the hint",
@@ -40,7 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
                     at.acquire(with(request, |it| it.fence = fence))
                 })
             },
-            &[],
+            &["a_grant_says_where_the_counter_stands", "a_span_is_counted"],
         ),
         Case::in_the_store(
             "ignores the span",
@@ -50,7 +68,7 @@ pub(super) fn cases() -> Vec<Case> {
                     at.acquire(with(request, |it| it.fence = fence))
                 })
             },
-            &[],
+            &["a_span_is_counted", "a_counter_at_its_end_gives_nothing"],
         ),
         Case::in_the_store(
             "forgets the counter with the lock",
@@ -64,7 +82,13 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "counters_rise_with_every_owner",
+                "a_span_is_counted",
+                "a_raise_goes_up_only",
+                "counters_outlive_their_locks",
+                "a_counter_at_its_end_gives_nothing",
+            ],
         ),
         Case::in_the_store(
             "does not count for another owner",
@@ -85,7 +109,13 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "counters_rise_with_every_owner",
+                "a_span_is_counted",
+                "a_raise_goes_up_only",
+                "counters_outlive_their_locks",
+                "a_counter_at_its_end_gives_nothing",
+            ],
         ),
         Case::in_the_store(
             "does not raise with an extension",
@@ -100,7 +130,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["an_extension_raises_the_counter"],
         ),
         Case::in_the_store(
             "lowers the counter with a raise",
@@ -114,7 +144,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_late_raise_is_refused", "a_raise_goes_up_only"],
         ),
         Case::in_the_store(
             "raises for anybody",
@@ -124,7 +154,7 @@ pub(super) fn cases() -> Vec<Case> {
                     at.node().raise(with(request, |it| it.owner = owner))
                 })
             },
-            &[],
+            &["nobody_raises_what_another_has"],
         ),
         Case::in_the_store(
             "begins anew at the end",
@@ -143,7 +173,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_counter_at_its_end_gives_nothing"],
         ),
         Case::in_the_store(
             "counts without being asked",
@@ -155,7 +185,7 @@ pub(super) fn cases() -> Vec<Case> {
                     then(asked, move |reply| if is_fenced { reply } else { counterless(reply) })
                 })
             },
-            &[],
+            &["without_a_fence_the_counter_is_left_alone"],
         ),
         Case::in_the_store(
             "a node without counters that says so",
@@ -174,7 +204,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::in_the_store(
             "grants a fence without a counter",
             |wrong| no_fencing(wrong).acquire(|at, request| then(at.acquire(request), counterless)),
-            &[],
+            &["without_counters_no_fence_is_granted"],
         ),
     ]
 }

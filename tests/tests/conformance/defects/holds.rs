@@ -36,7 +36,14 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "one_owner_at_a_time",
+                "of_many_at_once_one_gets_it",
+                "a_refusal_changes_nothing",
+                "a_refusal_says_how_long",
+                "what_nobody_has_is_restored_when_asked",
+                "namespaces_are_separate",
+            ],
         ),
         Case::in_the_store(
             "looks first, and takes then",
@@ -50,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["of_many_at_once_one_gets_it", "requests_run_in_the_order_of_their_first_polls"],
         ),
         Case::in_the_store(
             "frees what it refuses",
@@ -65,7 +72,12 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "one_owner_at_a_time",
+                "of_many_at_once_one_gets_it",
+                "a_refusal_changes_nothing",
+                "a_refusal_says_how_long",
+            ],
         ),
         Case::in_the_store(
             "gives no time with a refusal",
@@ -77,7 +89,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_refusal_says_how_long", "a_quarantine_grants_nothing_new"],
         ),
         Case::in_the_store(
             "grants for half the TTL",
@@ -87,7 +99,16 @@ pub(super) fn cases() -> Vec<Case> {
                     at.acquire(with(request, |it| it.ttl = half))
                 })
             },
-            &[],
+            &[
+                "a_refusal_changes_nothing",
+                "a_refusal_says_how_long",
+                "a_lock_lasts_its_ttl",
+                "asking_again_gives_a_fresh_ttl",
+                "asking_again_never_shortens",
+                "an_extension_never_shortens",
+                "nobody_prolongs_what_another_has",
+                "a_look_agrees_with_what_was_done",
+            ],
         ),
         Case::in_the_store(
             "grants for an hour at least",
@@ -97,7 +118,19 @@ pub(super) fn cases() -> Vec<Case> {
                     at.acquire(with(request, |it| it.ttl = long))
                 })
             },
-            &[],
+            &[
+                "a_refusal_says_how_long",
+                "a_lock_ends",
+                "nobody_prolongs_what_another_has",
+                "what_has_gone_is_missing",
+                "a_release_is_never_refused",
+                "a_late_extension_is_refused",
+                "counters_outlive_their_locks",
+                "a_look_agrees_with_what_was_done",
+                "a_look_changes_nothing",
+                "a_watch_tells_of_the_end",
+                "what_has_queued_up_takes_nothing_late",
+            ],
         ),
         Case::in_the_store(
             "gives no fresh TTL to who asks again",
@@ -111,7 +144,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["asking_again_gives_a_fresh_ttl"],
         ),
         Case::in_the_store(
             "shortens what is asked for again",
@@ -125,7 +158,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["asking_again_never_shortens"],
         ),
         Case::in_the_store(
             "grants longer than it says it can",
@@ -136,7 +169,7 @@ pub(super) fn cases() -> Vec<Case> {
                     abilities
                 })
             },
-            &[],
+            &["the_longest_ttl_is_as_stated"],
         ),
         Case::in_the_store(
             "prolongs nothing",
@@ -151,12 +184,32 @@ pub(super) fn cases() -> Vec<Case> {
                     at.extend(request)
                 })
             },
-            &[],
+            &["an_owner_prolongs_what_it_has"],
         ),
-        Case::without("never_shorten", &[]),
-        Case::without("extend_owner_check", &[]),
-        Case::without("release_owner_check", &[]),
-        Case::without("stale_deadline", &[]),
+        Case::without("never_shorten", &["an_extension_never_shortens"]),
+        Case::without(
+            "extend_owner_check",
+            &["nobody_prolongs_what_another_has", "what_another_has_is_not_restored"],
+        ),
+        Case::without(
+            "release_owner_check",
+            &[
+                "a_refusal_changes_nothing",
+                "a_lock_ends",
+                "nobody_releases_what_another_has",
+                "a_release_repeated_changes_nothing",
+                "namespaces_are_separate",
+            ],
+        ),
+        Case::without(
+            "stale_deadline",
+            &[
+                "a_late_acquire_is_refused",
+                "a_late_extension_is_refused",
+                "a_late_raise_is_refused",
+                "what_has_queued_up_takes_nothing_late",
+            ],
+        ),
         Case::in_the_store(
             "restores what nobody asked to restore",
             |wrong| {
@@ -165,7 +218,7 @@ pub(super) fn cases() -> Vec<Case> {
                     at.extend(request)
                 })
             },
-            &[],
+            &["what_has_gone_is_missing"],
         ),
         Case::in_the_store(
             "restores nothing",
@@ -175,7 +228,13 @@ pub(super) fn cases() -> Vec<Case> {
                     at.extend(request)
                 })
             },
-            &[],
+            &[
+                "what_nobody_has_is_restored_when_asked",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_request_takes_effect_once",
+                "an_extension_raises_the_counter",
+                "owners_go_on_in_quarantine",
+            ],
         ),
         Case::in_the_store(
             "restores what another has",
@@ -191,7 +250,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["what_another_has_is_not_restored"],
         ),
         Case::in_the_store(
             "releases nothing",
@@ -206,7 +265,31 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "one_owner_at_a_time",
+                "a_refusal_changes_nothing",
+                "what_has_gone_is_missing",
+                "an_owner_releases_what_it_has",
+                "a_release_repeated_changes_nothing",
+                "a_release_is_never_refused",
+                "what_is_settled_is_gone",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_request_takes_effect_once",
+                "any_executor_will_do",
+                "counters_rise_with_every_owner",
+                "a_span_is_counted",
+                "a_wild_hint_moves_a_counter_by_a_second",
+                "a_raise_goes_up_only",
+                "nobody_raises_what_another_has",
+                "a_counter_at_its_end_gives_nothing",
+                "without_a_fence_the_counter_is_left_alone",
+                "a_look_agrees_with_what_was_done",
+                "a_watch_tells_of_a_release",
+                "watches_do_not_know_of_each_other",
+                "a_watch_takes_nothing",
+                "a_silent_store_is_released_behind",
+                "owners_go_on_in_quarantine",
+            ],
         ),
         Case::in_the_store(
             "takes names that differ behind a NUL for one",
@@ -215,17 +298,17 @@ pub(super) fn cases() -> Vec<Case> {
                     renamed(wrong, |name| name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
                 })
             },
-            &[],
+            &["any_bytes_are_a_name"],
         ),
         Case::in_the_store(
             "takes capital letters for small ones",
             |wrong| wrong.and(|wrong| renamed(wrong, |name| name.to_ascii_lowercase())),
-            &[],
+            &["any_bytes_are_a_name"],
         ),
         Case::in_the_store(
             "cuts names at 250 bytes",
             |wrong| wrong.and(|wrong| renamed(wrong, |name| name[..name.len().min(250)].to_vec())),
-            &[],
+            &["any_bytes_are_a_name"],
         ),
         Case::in_the_store(
             "keeps something of its own under a name",
@@ -234,27 +317,10 @@ pub(super) fn cases() -> Vec<Case> {
                     renamed(wrong, |name| name.strip_suffix(b":counter").unwrap_or(name).to_vec())
                 })
             },
-            &[],
+            &["any_bytes_are_a_name"],
         ),
-        Case::in_the_store(
-            "has one namespace",
-            |wrong| {
-                // A name is held everywhere as soon as it is held anywhere.
-                wrong.acquire(|at, request| {
-                    Box::pin(async move {
-                        let reply = at.acquire(request.clone()).await?;
-                        let is_elsewhere =
-                            at.client == 2 && request.name.as_bytes().starts_with(b"namespaces");
-                        if is_elsewhere {
-                            Ok(Reply::Refused(Refusal::new(RefusalReason::Held, None)))
-                        } else {
-                            Ok(reply)
-                        }
-                    })
-                })
-            },
-            &[],
-        ),
+        Case::in_the_store("has one namespace", |plain| plain, &["namespaces_are_separate"])
+            .with_one_namespace(),
     ]
 }
 

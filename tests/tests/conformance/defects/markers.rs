@@ -17,8 +17,8 @@ fn is_in_quarantine(standing: Standing) -> bool {
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::without("marker_check", &[]),
-        Case::without("quarantine_from_marker", &[]),
+        Case::without("marker_check", &["a_node_that_forgot_grants_nothing"]),
+        Case::without("quarantine_from_marker", &["a_quarantine_lasts_its_time"]),
         Case::in_the_store(
             "ignores a floor that is raised",
             |wrong| {
@@ -27,7 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
                     _ => at.node().mark(request),
                 })
             },
-            &[],
+            &["another_clients_mark_is_seen", "counters_begin_above_the_floor"],
         ),
         Case::in_the_store(
             "does not say which memory has granted",
@@ -39,7 +39,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_grant_names_the_memory_that_holds_it"],
         ),
         Case::in_the_store(
             "grants in quarantine",
@@ -57,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_quarantine_grants_nothing_new", "a_quarantine_lasts_its_time"],
         ),
         Case::in_the_store(
             "does not say how long a quarantine lasts",
@@ -71,7 +71,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_quarantine_grants_nothing_new"],
         ),
         Case::in_the_store(
             "stops owners in quarantine",
@@ -83,7 +83,7 @@ pub(super) fn cases() -> Vec<Case> {
                     false => at.extend(request),
                 })
             },
-            &[],
+            &["owners_go_on_in_quarantine"],
         ),
         Case::in_the_store(
             "ends a quarantine when it is told to",
@@ -100,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
                     at.node().mark(request)
                 })
             },
-            &[],
+            &["a_quarantine_lasts_its_time"],
         ),
         Case::in_the_store(
             "lets anybody join",
@@ -113,25 +113,29 @@ pub(super) fn cases() -> Vec<Case> {
                     at.node().mark(request)
                 })
             },
-            &[],
+            &["to_join_changes_the_charter_alone"],
         ),
         Case::in_the_store(
-            "takes what init says for a new memory",
+            "waits for the end of a quarantine when it is told to init",
             |wrong| {
                 wrong.mark(|at, request| {
-                    Box::pin(async move {
-                        if let (Mark::Init { floor, .. }, true) =
-                            (request.mark, is_in_quarantine(at.node().standing()))
-                        {
-                            // In two steps: the second is left out.
-                            let _ = floor;
-                            return Ok(at.node().standing());
+                    let standing = at.node().standing();
+                    match request.mark {
+                        Mark::Init { .. } if is_in_quarantine(standing) => {
+                            Box::pin(async move { Ok(standing) })
                         }
-                        at.node().mark(request).await
-                    })
+                        _ => at.node().mark(request),
+                    }
                 })
             },
-            &[],
+            &[
+                "owners_go_on_in_quarantine",
+                "a_quarantine_lasts_its_time",
+                "to_init_admits_at_once",
+                "to_join_changes_the_charter_alone",
+                "counters_begin_above_the_floor",
+                "a_node_that_forgot_grants_nothing",
+            ],
         ),
         Case::in_the_store(
             "says that it is durable",
@@ -141,7 +145,7 @@ pub(super) fn cases() -> Vec<Case> {
                     plain
                 })
             },
-            &[],
+            &["locks_outlive_a_restart"],
         ),
     ]
 }

@@ -1,15 +1,17 @@
 //! Defects of what a node says: of its locks, of itself, and to those who watch.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use redlock::node::{
     AcquireRequest, Durability, Effect, ExtendRequest, LateRequests, NodeError, NodeErrorKind,
     ReleaseRequest, Reply, Standing, Watch,
 };
-use redlock::{OwnerToken, Ttl};
+use redlock::{LockName, OwnerToken, Ttl};
 
 use super::Case;
-use crate::wrong::then;
+use crate::wrong::{Wrong, then};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -23,7 +25,18 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_refusal_changes_nothing",
+                "what_nobody_has_is_restored_when_asked",
+                "what_another_has_is_not_restored",
+                "an_owner_releases_what_it_has",
+                "a_release_is_never_refused",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_look_changes_nothing",
+                "any_bytes_are_a_name",
+                "a_watch_takes_nothing",
+                "owners_go_on_in_quarantine",
+            ],
         ),
         Case::in_the_store(
             "says that everything was held",
@@ -35,7 +48,14 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_refusal_changes_nothing",
+                "a_lock_ends",
+                "nobody_releases_what_another_has",
+                "a_release_repeated_changes_nothing",
+                "a_release_is_never_refused",
+                "namespaces_are_separate",
+            ],
         ),
         Case::in_the_store(
             "refuses a late release",
@@ -53,7 +73,12 @@ pub(super) fn cases() -> Vec<Case> {
                     }
                 })
             },
-            &[],
+            &[
+                "a_release_is_never_refused",
+                "what_is_long_past_is_settled",
+                "what_is_settled_is_gone",
+                "a_silent_store_is_released_behind",
+            ],
         ),
         Case::in_the_store(
             "never settles anything",
@@ -66,7 +91,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["what_is_long_past_is_settled", "what_is_settled_is_gone", "a_silent_store_is_released_behind"],
         ),
         Case::in_the_store(
             "leaves nothing unsettled unsaid",
@@ -79,7 +104,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["without_unanswered_requests_all_is_settled"],
         ),
         Case::in_the_store(
             "takes what is looked at",
@@ -102,7 +127,27 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_refusal_changes_nothing",
+                "a_lock_ends",
+                "what_has_gone_is_missing",
+                "an_owner_releases_what_it_has",
+                "a_release_is_never_refused",
+                "what_is_settled_is_gone",
+                "a_late_acquire_is_refused",
+                "a_late_extension_is_refused",
+                "nothing_is_sent_before_the_first_poll",
+                "requests_run_in_the_order_of_their_first_polls",
+                "a_request_takes_effect_once",
+                "counters_outlive_their_locks",
+                "a_counter_at_its_end_gives_nothing",
+                "a_look_agrees_with_what_was_done",
+                "a_look_changes_nothing",
+                "an_examination_changes_nothing",
+                "a_watch_takes_nothing",
+                "what_has_queued_up_takes_nothing_late",
+                "a_silent_store_is_released_behind",
+            ],
         ),
         Case::in_the_store(
             "prolongs what is looked at",
@@ -118,7 +163,15 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &[
+                "a_lock_ends",
+                "nobody_prolongs_what_another_has",
+                "what_has_gone_is_missing",
+                "a_release_is_never_refused",
+                "a_late_extension_is_refused",
+                "counters_outlive_their_locks",
+                "a_look_changes_nothing",
+            ],
         ),
         Case::in_the_store(
             "does not show for how long",
@@ -130,13 +183,14 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_look_agrees_with_what_was_done"],
         ),
         Case::in_the_store(
             "frees what is examined",
             |wrong| {
                 wrong.examine(|at, ()| {
                     Box::pin(async move {
+                        // Not what the other checks hold meanwhile.
                         for (name, owner) in at.names() {
                             if name.as_bytes().starts_with(b"an_examination") {
                                 at.node().release(ReleaseRequest::new(name, owner, None)).await?;
@@ -146,17 +200,17 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["an_examination_changes_nothing"],
         ),
         Case::in_the_client(
             "has another address for every client",
             |wrong| wrong.address(|at, plain| format!("{plain}-{}", at.client)),
-            &[],
+            &["the_address_tells_no_secret"],
         ),
         Case::in_the_client(
             "prints a secret",
             |wrong| wrong.debug(|_, plain| format!("{plain} with the password hunter2")),
-            &[],
+            &["the_address_tells_no_secret"],
         ),
         Case::in_the_client(
             "changes its abilities",
@@ -169,7 +223,7 @@ pub(super) fn cases() -> Vec<Case> {
                     plain
                 })
             },
-            &[],
+            &["abilities_stay_the_same"],
         ),
         Case::in_the_store(
             "is another instance at every probe",
@@ -183,7 +237,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_probe_says_the_same_again"],
         ),
         Case::in_the_store(
             "states too low a ceiling",
@@ -197,40 +251,33 @@ pub(super) fn cases() -> Vec<Case> {
             },
             &[],
         ),
-        Case::in_the_client("tells no time", |wrong| wrong.clock(|_, _| None), &[]),
+        Case::in_the_client(
+            "tells no time",
+            |wrong| wrong.clock(|_, _| None),
+            &["a_clock_that_can_be_set_is_told"],
+        ),
         Case::in_the_store(
             "says that it made a marker",
             |wrong| wrong.mark(|_, _| Box::pin(std::future::ready(Ok(Standing::Unmarked(None))))),
-            &[],
+            &["without_a_marker_there_is_nothing_to_mark"],
         )
         .without_marker(),
         Case::in_the_store(
             "never tells who watches",
             |wrong| wrong.watch(|_, _| Box::pin(async { Ok(Box::pin(std::future::pending()) as Watch) })),
-            &[],
+            &[
+                "any_executor_will_do",
+                "a_watch_on_a_free_name_completes",
+                "a_watch_tells_of_a_release",
+                "a_watch_tells_of_the_end",
+                "watches_do_not_know_of_each_other",
+            ],
         ),
-        Case::in_the_store(
-            "tells of releases alone",
-            |wrong| {
-                wrong.watch(|at, name| {
-                    Box::pin(async move {
-                        let (watch, was_held) =
-                            (at.node().watch(name.clone()).await?, at.is_held(&name).await);
-                        Ok(Box::pin(async move {
-                            watch.await?;
-                            let is_released = at.table.len() == 0 || at.owner(&name).is_none();
-                            let ended = was_held && name.as_bytes().starts_with(b"a_watch_tells_of_the_end");
-                            if ended && !is_released { std::future::pending().await } else { Ok(()) }
-                        }) as Watch)
-                    })
-                })
-            },
-            &[],
-        ),
+        Case::in_the_store("tells of releases alone", tells_of_releases_alone, &["a_watch_tells_of_the_end"]),
         Case::in_the_store(
             "tells at once, always",
             |wrong| wrong.watch(|_, _| Box::pin(async { Ok(Box::pin(async { Ok(()) }) as Watch) })),
-            &[],
+            &["a_watch_is_silent_while_the_name_is_held"],
         ),
         Case::in_the_store(
             "does not tell of what is free already",
@@ -244,24 +291,12 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_watch_on_a_free_name_completes"],
         ),
         Case::in_the_store(
             "tells the first of those who watch a name",
-            |wrong| {
-                let watched = std::sync::Mutex::new(std::collections::HashSet::new());
-                wrong.watch(move |at, name| {
-                    let is_first = watched.lock().unwrap().insert(name.clone());
-                    Box::pin(async move {
-                        let is_several = name.as_bytes().starts_with(b"watches_do_not");
-                        if is_first || !is_several {
-                            return at.node().watch(name).await;
-                        }
-                        Ok(Box::pin(std::future::pending()) as Watch)
-                    })
-                })
-            },
-            &[],
+            tells_the_first,
+            &["watches_do_not_know_of_each_other"],
         ),
         Case::in_the_store(
             "takes what is watched",
@@ -275,7 +310,7 @@ pub(super) fn cases() -> Vec<Case> {
                     })
                 })
             },
-            &[],
+            &["a_watch_takes_nothing"],
         ),
         Case::in_the_store(
             "does not tell, and says so",
@@ -305,7 +340,7 @@ pub(super) fn cases() -> Vec<Case> {
                     plain
                 })
             },
-            &[],
+            &["without_notification_a_watch_fails"],
         ),
         Case::in_the_store(
             "lets what is late end in time",
@@ -332,8 +367,51 @@ pub(super) fn cases() -> Vec<Case> {
                         then(at.acquire(request), |reply: Reply| reply)
                     })
             },
-            &[],
+            &["what_is_granted_late_ends", "what_has_queued_up_takes_nothing_late"],
         )
         .and_without("stale_deadline"),
     ]
+}
+
+fn tells_of_releases_alone(wrong: Wrong) -> Wrong {
+    let released = Arc::new(Mutex::new(HashSet::new()));
+    let known = Arc::clone(&released);
+    wrong
+        .release(move |at, request| {
+            known.lock().unwrap().insert(request.name.clone());
+            at.node().release(request)
+        })
+        .watch(move |at, name| {
+            let released = Arc::clone(&released);
+            Box::pin(async move {
+                let (watch, was_held) = (at.node().watch(name.clone()).await?, at.is_held(&name).await);
+                let told: Watch = Box::pin(async move {
+                    watch.await?;
+                    let is_released = !was_held || released.lock().unwrap().contains(&name);
+                    if is_released { Ok(()) } else { std::future::pending().await }
+                });
+                Ok(told)
+            })
+        })
+}
+
+fn tells_the_first(wrong: Wrong) -> Wrong {
+    let watched = Arc::new(Mutex::new(HashMap::<LockName, Weak<()>>::new()));
+    wrong.watch(move |at, name| {
+        let watched = Arc::clone(&watched);
+        Box::pin(async move {
+            let (watch, first) = (at.node().watch(name.clone()).await?, Arc::new(()));
+            let earlier = watched.lock().unwrap().get(&name).is_some_and(|first| first.strong_count() > 0);
+            if earlier {
+                return Ok(Box::pin(std::future::pending()) as Watch);
+            }
+            watched.lock().unwrap().insert(name, Arc::downgrade(&first));
+            let told: Watch = Box::pin(async move {
+                watch.await?;
+                drop(first);
+                Ok(())
+            });
+            Ok(told)
+        })
+    })
 }
