@@ -157,6 +157,42 @@ fn blocking_lets_one_thread_in_at_a_time() {
 }
 
 #[test]
+fn in_process_lock_counts_right_with_the_lock_alone() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_in_process_lock")));
+    ran.prints(&["without the lock: ", "with the lock: 1000 of 1000", "latency: "]);
+    assert!(!ran.stdout.contains("without the lock: 1000 "), "{}", ran.stdout);
+}
+
+#[test]
+fn in_process_trylock_lets_one_of_ten_in() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_in_process_trylock")));
+    ran.prints(&["1 of 10 had the lock"]);
+    assert_eq!(ran.stdout.matches("lock failed").count(), 9, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("current counter 1\n").count(), 1, "{}", ran.stdout);
+}
+
+#[test]
+fn process_wide_default_says_when_it_is_missing_and_serves_all() {
+    let ran = run(env!("CARGO_BIN_EXE_process_wide_default"));
+    ran.prints(&[
+        "too early: no process-wide default is set: call redlock::set_default",
+        "transfer: both accounts are locked",
+        "report: written by a thread",
+        "closed: 0 guards are open",
+    ]);
+}
+
+#[test]
+fn file_lock_counts_right_and_survives_a_killed_holder() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_file_lock")));
+    ran.prints(&[
+        "4 processes, 25 rounds each: the counter is 100",
+        "a holder was killed (SIGKILL), token ",
+        "the next one has the lock ",
+    ]);
+}
+
+#[test]
 fn nodes_can_be_given() {
     let fleet = RedisFleet::start_with(3, &RedisServer::options().persistent()).unwrap();
     let addresses: Vec<String> = fleet.iter().map(RedisServer::address).collect();

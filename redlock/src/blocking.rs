@@ -45,6 +45,16 @@ impl Locks {
     }
 }
 
+/// As [`redlock::lock`](crate::lock): the lock with this name on the process-wide default.
+pub fn lock(name: impl AsRef<[u8]>) -> Lock {
+    Lock { inner: crate::lock(name) }
+}
+
+/// As [`redlock::close_default`](crate::close_default); blocks for `patience` at most.
+pub fn close_default(patience: Duration) -> Option<ShutdownReport> {
+    block_on(crate::close_default(patience))
+}
+
 /// A lock, not acquired yet; from [`Locks::lock`]. There is no `run`: a thread cannot be cancelled.
 #[derive(Debug, Clone)]
 #[must_use = "a lock does nothing until it is acquired"]

@@ -18,7 +18,7 @@ use crate::node::{Identity, Node, NodeError};
 use crate::preflight::{self, Measure};
 use crate::protections::Protections;
 use crate::quorum::{DriftFactor, Quorum};
-use crate::settings::{DEFAULT_FENCING_RETENTION, Settings};
+use crate::settings::{DEFAULT_FENCING_RETENTION, DEFAULT_TTL, Settings};
 
 #[cfg(feature = "etcd")]
 use crate::backend::etcd::EtcdConfig;
@@ -60,9 +60,6 @@ enum Source {
     Url(String),
     Config(NodeConfig),
 }
-
-/// TTL of a quorum lock that states none.
-const DEFAULT_TTL: Ttl = Ttl::from_const(Duration::from_secs(10));
 
 impl LocksBuilder {
     pub(crate) fn new() -> Self {

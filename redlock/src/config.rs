@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
 //! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
+//! | `[lock.file]` | a directory of this machine |
 //! | `[lock.memory]` | this process alone |
 //!
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
@@ -68,6 +69,12 @@
 //! | `sentinelUsername` | string | none | needs `masterName` | The ACL user at the sentinels. |
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
+//!
+//! `[lock.file]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `directory` | string | none | a path, not on a network file system | Where the locks are. A relative path begins in the folder of the configuration file. It is created, for its user alone, when it is not there. |
 //!
 //! A Cluster and a master behind Sentinel replicate asynchronously: a failover can lose a lock that was granted. See
 //! `RedisConfig::cluster` and `RedisConfig::sentinel`.

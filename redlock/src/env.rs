@@ -45,6 +45,12 @@ pub trait Env: Send + Sync + fmt::Debug + 'static {
 
     /// Runs a task to its end, independent of the caller's runtime.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// Runs what may block for long, such as the syncing of a file, where it holds up nobody. By default at once, in the
+    /// caller's thread.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
 }
 
 /// The operating system's random source did not answer.

@@ -120,9 +120,14 @@ pub enum AcquireError {
     /// No owner token could be drawn.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// `shutdown` was called.
-    #[error("no lock can be acquired any more: shutdown was called")]
+    /// `shutdown` was called, or another default took the place of this one.
+    #[error("no lock can be acquired any more: shutdown was called, or another process-wide default was set")]
     ShutDown,
+    /// The lock is from [`redlock::lock`](crate::lock), and no process-wide default was set when it was made.
+    #[error(
+        "no process-wide default is set: call redlock::set_default(locks) when the program starts, before the lock is made"
+    )]
+    NoDefault,
 }
 
 /// Why a lock that was held is held no longer.

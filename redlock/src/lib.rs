@@ -84,6 +84,7 @@
 //! | [`LockGuard`] | A lock that is held. Renews itself; dropping it releases. |
 //! | [`Held`] | A view of a hold, to share: how long it is valid, and when it is lost. |
 //! | [`preflight`] | What is found on the nodes before locks rely on them: [`Locks::preflight`], and once when it is built. |
+//! | [`lock`], [`set_default`] | One `Locks` for the whole process, for code that is not handed one. |
 //! | [`blocking`] | All of it for code without an async runtime. |
 //! | [`node::Node`] | One independent lock store; implement it for a store of your own. |
 //!
@@ -127,6 +128,7 @@
 //! | `redis` | yes | Redis 6.2 or later, and Valkey, as nodes: [`LocksBuilder`]`::nodes`, `backend::redis` |
 //! | `tls` | | TLS and mutual TLS towards Redis (`rediss://`) |
 //! | `memory` | | a node in this process: [`LocksBuilder`]`::memory`, `backend::memory` |
+//! | `file` | | a directory as a node, for the processes of one machine: [`LocksBuilder`]`::file`, `backend::file` |
 //! | `config` | | configuration from a TOML file or the environment: the module `config`, [`Locks`]`::from_toml` |
 //! | `metrics` | | counters, gauges and histograms through the `metrics` facade, see [Observability](#observability) |
 //! | `testing` | | real servers, faults and a virtual clock for tests; never for production |
@@ -184,6 +186,7 @@ pub use id::{FencingToken, Instant, InvalidName, InvalidTtl, LockName, OwnerToke
 pub use lease::LockState;
 pub use lock::Lock;
 pub use locks::{Locks, ShutdownReport};
+pub use process_default::{close_default, default_locks, lock, set_default};
 #[cfg(feature = "testing")]
 pub use protections::Protections;
 pub use quorum::{DriftFactor, InvalidDriftFactor, InvalidQuorum, Quorum};

@@ -13,6 +13,7 @@ use crate::lease::Lease;
 use crate::locks::Core;
 use crate::queue::Turn;
 use crate::quorum::{Backoff, Situation};
+use crate::settings::DEFAULT_TTL;
 use crate::telemetry::{Acquisition, Outcome};
 
 /// A lock, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire) or [`run`](Lock::run) it.
@@ -21,7 +22,8 @@ use crate::telemetry::{Acquisition, Outcome};
 #[derive(Debug, Clone)]
 #[must_use = "a lock does nothing until it is acquired"]
 pub struct Lock {
-    core: Arc<Core>,
+    /// Without it there was no default when it was made.
+    core: Option<Arc<Core>>,
     /// A name that cannot be used is reported when the lock is acquired.
     name: Result<LockName, InvalidName>,
     ttl: Duration,
@@ -36,7 +38,13 @@ impl Lock {
         let ttl = settings.ttl.get();
         let (max_retries, wait_limit) = (settings.max_retries, settings.wait_limit);
         let renew_limit = settings.renew_limit;
-        Self { name, ttl, max_retries, wait_limit, renew_limit, core }
+        Self { name, ttl, max_retries, wait_limit, renew_limit, core: Some(core) }
+    }
+
+    /// A lock of no `Locks`: acquiring it fails.
+    pub(crate) fn nowhere(name: Result<LockName, InvalidName>) -> Self {
+        let ttl = DEFAULT_TTL.get();
+        Self { core: None, name, ttl, max_retries: None, wait_limit: None, renew_limit: None }
     }
 
     /// How long nodes keep the lock without renewal: 10 ms to [`LocksBuilder::max_ttl`](crate::LocksBuilder::max_ttl); out
@@ -84,23 +92,22 @@ impl Lock {
     /// # Errors
     /// [`AcquireError::Busy`] or [`AcquireError::Unavailable`] when a limit was reached, naming what each node said last.
     /// At once: [`AcquireError::InvalidName`], [`AcquireError::InvalidTtl`] and [`AcquireError::TtlAboveMax`] for a wrong
-    /// request, [`AcquireError::ShutDown`] after [`Locks::shutdown`](crate::Locks::shutdown), and [`AcquireError::Random`].
+    /// request, [`AcquireError::ShutDown`] after [`Locks::shutdown`](crate::Locks::shutdown), [`AcquireError::NoDefault`] for a
+    /// lock of a [default](crate::lock) that was not set, and [`AcquireError::Random`].
     pub async fn acquire(&self) -> Result<LockGuard, AcquireError> {
-        let (name, ttl) = self.checked()?;
-        let started = self.core.driver.env.now();
+        let (core, name, ttl) = self.checked()?;
+        let started = core.driver.env.now();
         let give_up_at = self.wait_limit.map(|limit| started.saturating_add(limit));
-        let mut tries = Tries::new(self, name.clone(), ttl, started, give_up_at);
+        let mut tries = Tries::new(self, core, name.clone(), ttl, started, give_up_at);
 
         let turn = match (self.max_retries, give_up_at) {
             // Who has counted attempts does not wait in line for others who have not.
             (Some(_), _) => None,
-            (None, None) => Some(self.core.queue.enter(&name).await),
-            (None, Some(at)) => {
-                match before(&*self.core.driver.env, at, self.core.queue.enter(&name)).await {
-                    Some(turn) => Some(turn),
-                    None => return Err(tries.never_first()),
-                }
-            }
+            (None, None) => Some(core.queue.enter(&name).await),
+            (None, Some(at)) => match before(&*core.driver.env, at, core.queue.enter(&name)).await {
+                Some(turn) => Some(turn),
+                None => return Err(tries.never_first()),
+            },
         };
         let mut earlier: Option<RoundFailure> = None;
         loop {
@@ -129,9 +136,9 @@ impl Lock {
     /// [`AcquireError::Unavailable`] if too few nodes answered to say; otherwise as [`acquire`](Lock::acquire), but never
     /// [`AcquireError::Busy`].
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>, AcquireError> {
-        let (name, ttl) = self.checked()?;
-        let started = self.core.driver.env.now();
-        let mut tries = Tries::new(self, name, ttl, started, None);
+        let (core, name, ttl) = self.checked()?;
+        let started = core.driver.env.now();
+        let mut tries = Tries::new(self, core, name, ttl, started, None);
         match tries.once().await? {
             Ok(guard) => Ok(Some(guard)),
             Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(failure)),
@@ -189,7 +196,7 @@ impl Lock {
     pub async fn acquire_all(locks: impl IntoIterator<Item = Self>) -> Result<Vec<LockGuard>, AcquireError> {
         let mut named = Vec::new();
         for lock in locks {
-            named.push((lock.checked()?.0, lock));
+            named.push((lock.checked()?.1, lock));
         }
         named.sort_by(|(one, _), (other, _)| one.cmp(other));
         named.dedup_by(|(later, _), (first, _)| later == first);
@@ -200,20 +207,22 @@ impl Lock {
         Ok(guards)
     }
 
-    fn checked(&self) -> Result<(LockName, Ttl), AcquireError> {
+    fn checked(&self) -> Result<(&Arc<Core>, LockName, Ttl), AcquireError> {
+        let core = self.core.as_ref().ok_or(AcquireError::NoDefault)?;
         let name = self.name.clone()?;
         let ttl = Ttl::new(self.ttl)?;
-        let max = self.core.settings.max_ttl;
+        let max = core.settings.max_ttl;
         if ttl > max {
             return Err(AcquireError::TtlAboveMax { ttl: self.ttl, max: max.get() });
         }
-        Ok((name, ttl))
+        Ok((core, name, ttl))
     }
 }
 
 /// The attempts of one acquisition.
 struct Tries<'a> {
     lock: &'a Lock,
+    core: &'a Arc<Core>,
     attempt: Attempt,
     backoff: Backoff,
     watching: Watching,
@@ -223,16 +232,23 @@ struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    fn new(lock: &'a Lock, name: LockName, ttl: Ttl, started: Instant, give_up_at: Option<Instant>) -> Self {
-        let driver = &lock.core.driver;
+    fn new(
+        lock: &'a Lock,
+        core: &'a Arc<Core>,
+        name: LockName,
+        ttl: Ttl,
+        started: Instant,
+        give_up_at: Option<Instant>,
+    ) -> Self {
+        let driver = &core.driver;
         let watch = Acquisition::begin(&driver.meters, &*driver.env, started, &name);
-        let settings = &lock.core.settings;
+        let settings = &core.settings;
         let node_timeout = settings.node_timeout(ttl);
         let fencing = settings.fencing;
         let attempt = Attempt { name, ttl, node_timeout, fencing, give_up_at, earlier_owner: None };
         let backoff = Backoff::new(settings.acquire_interval);
-        let watching = Watching::new(&lock.core.driver, &attempt.name);
-        Self { lock, attempt, backoff, watching, started, made: 0, watch }
+        let watching = Watching::new(driver, &attempt.name);
+        Self { lock, core, attempt, backoff, watching, started, made: 0, watch }
     }
 
     fn name(&self) -> &LockName {
@@ -241,7 +257,7 @@ impl<'a> Tries<'a> {
 
     /// One round.
     async fn once(&mut self) -> Result<Result<LockGuard, RoundFailure>, AcquireError> {
-        let core = &self.lock.core;
+        let core = self.core;
         if core.is_closed() {
             self.watch.end(Outcome::Failed);
             return Err(AcquireError::ShutDown);
@@ -272,7 +288,7 @@ impl<'a> Tries<'a> {
         if self.lock.max_retries.is_some_and(|retries| self.made > retries) {
             return false;
         }
-        let core = &self.lock.core;
+        let core = self.core;
         let env = &*core.driver.env;
         let poll_at = env.now().saturating_add(self.backoff.pause(situation, jitter(env)));
         // Counted attempts are to last as long as the interval says; and where no quorum answers, none tells either.
@@ -326,7 +342,7 @@ impl<'a> Tries<'a> {
     }
 
     fn waited(&self) -> Duration {
-        self.lock.core.driver.env.now().saturating_since(self.started)
+        self.core.driver.env.now().saturating_since(self.started)
     }
 }
 

@@ -71,9 +71,8 @@ impl Locks {
     /// Applies to all clones, and cannot be undone. Cancel safe: dropped, acquiring stays off, and open guards are renewed
     /// on.
     pub async fn shutdown(&self, patience: Duration) -> ShutdownReport {
+        self.close();
         let core = &self.core;
-        core.closed.store(true, Ordering::SeqCst);
-        core.closing.notify_waiters();
         let limit = core.driver.env.sleep_until(core.driver.env.now().saturating_add(patience));
         let quiet = async {
             core.renewal.emptied().await;
@@ -91,6 +90,17 @@ impl Locks {
             events::shutdown_incomplete(report.open_guards, report.unsettled);
         }
         report
+    }
+
+    /// Stops acquiring, and waits for nothing.
+    pub(crate) fn close(&self) {
+        self.core.closed.store(true, Ordering::SeqCst);
+        self.core.closing.notify_waiters();
+    }
+
+    /// Whether both are clones of one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
     }
 
     /// The same, for code without an async runtime.

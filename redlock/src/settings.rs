@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::id::Ttl;
 use crate::quorum::DriftFactor;
 
+/// TTL of a quorum lock that states none.
+pub(crate) const DEFAULT_TTL: Ttl = Ttl::from_const(Duration::from_secs(10));
+
 /// How locks are acquired, renewed and given up. Every field can be overridden for a single lock where that makes sense.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {

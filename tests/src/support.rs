@@ -137,6 +137,32 @@ impl Lateness {
     }
 }
 
+/// `program` in a time namespace of its own, whose clocks are so many seconds ahead of the machine's.
+///
+/// It ends when the command is killed. Without root the kernel must allow user namespaces.
+pub fn in_time_namespace(boottime: i64, monotonic: i64, program: &str) -> Command {
+    let offsets = [format!("--boottime={boottime}"), format!("--monotonic={monotonic}")];
+    let unshare = |rights: &[&str], program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(rights).arg("--time").args(&offsets).args(["--fork", "--kill-child", "--", program]);
+        command
+    };
+    let mut refusals = Vec::new();
+    for rights in [&[][..], &["--user", "--map-root-user"]] {
+        let mut attempt = unshare(rights, "true");
+        match attempt.stdin(Stdio::null()).output() {
+            Ok(output) if output.status.success() => return unshare(rights, program),
+            Ok(output) => refusals.push(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => refusals.push(error.to_string()),
+        }
+    }
+    panic!(
+        "this test needs time namespaces: Linux 5.6 or later, `unshare` of util-linux 2.36 or later, and root or \
+         unprivileged user namespaces (a container may forbid both: allow CAP_SYS_ADMIN, or the system call \
+         unshare(2), or run the tests outside of it). As this user, and in a user namespace: {refusals:?}"
+    );
+}
+
 /// The `holder` program in a process of its own; killed (SIGKILL) when dropped.
 pub struct HolderProcess {
     child: Child,
@@ -151,9 +177,13 @@ impl HolderProcess {
 
     /// Starts the program by a command of one's own, which lacks the servers alone.
     pub fn spawn(command: &mut Command, fleet: &RedisFleet) -> Self {
+        Self::spawn_on(command, &fleet.urls())
+    }
+
+    /// The same on nodes of any kind.
+    pub fn spawn_on(command: &mut Command, urls: &[String]) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child =
-            command.args(fleet.urls()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(urls).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }

@@ -1,6 +1,8 @@
 //! Whole files and environments: what they mean, and what they are refused for.
 
 mod accepted;
+#[cfg(feature = "file")]
+mod file;
 mod leaks;
 mod refused;
 

@@ -65,6 +65,10 @@ impl Env for RealEnv {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         drop(self.io.spawn(task));
     }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.io.spawn_blocking(work));
+    }
 }
 
 impl fmt::Debug for RealEnv {

@@ -3,12 +3,11 @@
 //! The library must read the first, arm its timers on it, and mix in nothing of the second. The servers are outside.
 
 use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use redlock::testing::servers::RedisFleet;
-use redlock_tests::support::{HolderProcess, Lateness, connect, eventually};
+use redlock_tests::support::{HolderProcess, Lateness, connect, eventually, in_time_namespace};
 
 const TTL: Duration = Duration::from_secs(2);
 /// Longer than a TTL: without renewals it would be over.
@@ -16,32 +15,6 @@ const HELD_FOR: Duration = Duration::from_secs(3);
 /// Eleven days and a half, in seconds.
 const FAR: i64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
-
-/// `program` in a time namespace of its own, whose clocks are so many seconds ahead of the machine's.
-///
-/// It ends when the command is killed. Without root the kernel must allow user namespaces.
-fn in_time_namespace(boottime: i64, monotonic: i64, program: &str) -> Command {
-    let offsets = [format!("--boottime={boottime}"), format!("--monotonic={monotonic}")];
-    let unshare = |rights: &[&str], program: &str| {
-        let mut command = Command::new("unshare");
-        command.args(rights).arg("--time").args(&offsets).args(["--fork", "--kill-child", "--", program]);
-        command
-    };
-    let mut refusals = Vec::new();
-    for rights in [&[][..], &["--user", "--map-root-user"]] {
-        let mut attempt = unshare(rights, "true");
-        match attempt.stdin(Stdio::null()).output() {
-            Ok(output) if output.status.success() => return unshare(rights, program),
-            Ok(output) => refusals.push(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            Err(error) => refusals.push(error.to_string()),
-        }
-    }
-    panic!(
-        "this test needs time namespaces: Linux 5.6 or later, `unshare` of util-linux 2.36 or later, and root or \
-         unprivileged user namespaces (a container may forbid both: allow CAP_SYS_ADMIN, or the system call \
-         unshare(2), or run the tests outside of it). As this user, and in a user namespace: {refusals:?}"
-    );
-}
 
 /// What the machine's `CLOCK_BOOTTIME` shows, in whole seconds.
 fn uptime() -> i64 {

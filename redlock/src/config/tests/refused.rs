@@ -150,7 +150,7 @@ fn a_key_cannot_write_to_the_terminal() {
 
 #[test]
 fn a_table_of_an_unknown_backend_is_refused_with_those_that_exist() {
-    let known = "[lock.redlock], [lock.redis], [lock.memory]";
+    let known = unknown::tables();
     for (name, hint) in [
         ("paper", format!("known are {known}")),
         ("reddis", format!("did you mean [lock.redis]? Known are {known}")),
@@ -162,7 +162,7 @@ fn a_table_of_an_unknown_backend_is_refused_with_those_that_exist() {
 
 #[test]
 fn without_a_table_nothing_is_configured() {
-    let known = "[lock.redlock], [lock.redis], [lock.memory]";
+    let known = unknown::tables();
     let message = format!("etc.toml: there is no table [lock]; expected one of {known}");
     check("", ConfigErrorKind::NoBackend, &message);
     check("[log]\nlevel = 1", ConfigErrorKind::NoBackend, &message);
@@ -189,10 +189,10 @@ fn several_tables_need_a_default_that_exists() {
         "etc.toml:2: [lock] default = \"redis\": there is no table [lock.redis]",
     );
     check(
-        &format!("lock.default = 'etcd'\n{two}"),
+        &format!("lock.default = 'paper'\n{two}"),
         ConfigErrorKind::InvalidValue,
-        "etc.toml:1: [lock] default = \"etcd\": there is no such table; \
-         known are [lock.redlock], [lock.redis], [lock.memory]",
+        "etc.toml:1: [lock] default = \"paper\": there is no such table; known are [lock.redlock], [lock.redis], \
+         [lock.memcache], [lock.etcd], [lock.zookeeper], [lock.file], [lock.memory]",
     );
 }
 
