@@ -10,13 +10,15 @@ mod abilities;
     allow(dead_code, reason = "only nodes across a network estimate clocks")
 )]
 pub(crate) mod clock;
-#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(feature = "etcd", feature = "memcached", feature = "zookeeper"))]
 pub(crate) mod dispatch;
 mod error;
 mod examination;
 pub(crate) mod fence;
 mod finding;
 mod mark;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub(crate) mod marker_text;
 #[cfg(any(feature = "redis", feature = "memory", feature = "file", feature = "zookeeper"))]
 pub(crate) mod watchers;
 

@@ -14,7 +14,6 @@ mod failure;
 mod identity;
 mod keys;
 mod link;
-mod marker;
 mod marking;
 mod place;
 mod reply;
@@ -45,6 +44,7 @@ use wake::Wakeups;
 use crate::env::Env;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::clock::NodeClock;
+use crate::node::marker_text as marker;
 use crate::node::{
     Abilities, AcquireRequest, ClockReading, Examination, ExtendRequest, Identity, Incarnation, Inspection,
     MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise, RaiseRequest, ReleaseRequest, Released,

@@ -1,5 +1,5 @@
 //! Whether a node is connected: said when it changes, not for every attempt.
-#![cfg(feature = "redis")]
+#![cfg(any(feature = "redis", feature = "memcached"))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
 mod connections {
     use metrics::Gauge;
 

@@ -73,10 +73,10 @@ impl Meters {
     pub(crate) fn own_clock_moved(&self) {}
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "memcached"))]
 mod connections {
     use std::marker::PhantomData;
 

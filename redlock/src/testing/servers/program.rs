@@ -34,7 +34,7 @@ const INSTALL_JAVA: &str = "`apt-get install zookeeperd`, or ZooKeeper and a Jav
 ///
 /// # Errors
 /// [`ServerError::NotInstalled`] says what to install.
-pub(super) fn memcached() -> Result<PathBuf, ServerError> {
+pub fn memcached() -> Result<PathBuf, ServerError> {
     find(&["memcached"], INSTALL_MEMCACHED)
 }
 

@@ -11,52 +11,52 @@ use crate::id::{Charter, Incarnation, Marker};
 
 /// A marker with what the server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text {
-    pub(super) marker: Marker,
+pub(crate) struct Text {
+    pub(crate) marker: Marker,
     /// When it was made, in the server's microseconds.
-    pub(super) born: u64,
-    pub(super) durable: bool,
+    pub(crate) born: u64,
+    pub(crate) durable: bool,
     /// The process that it was made in.
-    pub(super) process: String,
+    pub(crate) process: String,
     /// Changes when the server takes over another's data.
-    pub(super) history: String,
+    pub(crate) history: String,
 }
 
 /// The longest marker; no field is longer than a number or a server's identity.
 const LONGEST: usize = 400;
 
 /// The fields before birth.
-pub(super) fn head(incarnation: Incarnation, charter: &Charter) -> String {
+pub(crate) fn head(incarnation: Incarnation, charter: &Charter) -> String {
     let Charter { fleet, epoch, nodes, quorum, max_ttl, .. } = charter;
     format!("1 {incarnation} {fleet:016x} {epoch} {nodes} {quorum} {}", max_ttl.as_millis())
 }
 
 /// The field behind the end of the quarantine.
-pub(super) fn floor(floor: Option<u64>) -> String {
+pub(crate) fn floor(floor: Option<u64>) -> String {
     floor.map_or_else(|| "-".to_owned(), |floor| floor.to_string())
 }
 
 /// The fields behind the floor.
-pub(super) fn tail(durable: bool, process: &str, history: &str) -> String {
+pub(crate) fn tail(durable: bool, process: &str, history: &str) -> String {
     let durable = if durable { "a" } else { "-" };
     format!("{durable} {process} {history}")
 }
 
 /// Whether a text may become part of a script.
-pub(super) fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || b" -".contains(&byte);
     text.len() <= LONGEST && text.bytes().all(plain)
 }
 
 /// Whether it is a marker that only a later version of this library can read. What it says may matter, so that it must not be
 /// replaced.
-pub(super) fn is_of_a_later_version(text: &str) -> bool {
+pub(crate) fn is_of_a_later_version(text: &str) -> bool {
     let version = text.split_once(' ').and_then(|(version, _)| version.parse::<u32>().ok());
     version.is_some_and(|version| version > 1)
 }
 
 /// Reads a marker. What is not exactly one is none: something else has written the key.
-pub(super) fn parse(text: &str) -> Option<Text> {
+pub(crate) fn parse(text: &str) -> Option<Text> {
     if !is_plain(text) {
         return None;
     }
