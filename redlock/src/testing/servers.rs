@@ -39,6 +39,7 @@ mod zookeeper;
 pub use clock::ClockStep;
 pub use cluster::RedisCluster;
 pub use error::ServerError;
+pub use etcd::{EtcdEnsemble, EtcdMember, EtcdOptions};
 pub use fleet::RedisFleet;
 pub use memcached::{MemcachedOptions, MemcachedServer};
 pub use options::{RedisOptions, TlsFiles};
