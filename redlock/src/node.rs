@@ -19,7 +19,7 @@ mod finding;
 mod mark;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 pub(crate) mod marker_text;
-#[cfg(any(feature = "redis", feature = "memory", feature = "file", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "memory", feature = "file"))]
 pub(crate) mod watchers;
 
 use std::fmt;

@@ -20,7 +20,7 @@ use no_meters as backing;
 
 pub(crate) use acquisition::{Acquisition, Outcome};
 pub(crate) use backing::Meters;
-#[cfg(any(feature = "redis", feature = "memcached", feature = "etcd"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
 pub(crate) use link::Link;
 
 /// The targets of spans and events. They are names of their own, so that a filter survives a change of modules.

@@ -10,17 +10,17 @@ use crate::error::{LostReason, NodeReport, Nodes};
 use crate::id::LockName;
 use crate::node::NodeError;
 
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
 pub(super) fn node_down(node: &str, reason: &str) {
     warn!(target: NODE, node, reason, "node is down");
 }
 
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
 pub(super) fn node_up_again(node: &str) {
     info!(target: NODE, node, "node is up again");
 }
 
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
 pub(super) fn connection_attempt_failed(node: &str, reason: &str) {
     debug!(target: NODE, node, reason, "connection attempt failed");
 }

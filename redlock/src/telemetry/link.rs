@@ -1,5 +1,5 @@
 //! Whether a node is connected: said when it changes, not for every attempt.
-#![cfg(any(feature = "redis", feature = "memcached", feature = "etcd"))]
+#![cfg(any(feature = "redis", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

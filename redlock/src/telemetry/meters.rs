@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(any(feature = "redis", feature = "memcached"))]
+#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
 mod connections {
     use metrics::Gauge;
 

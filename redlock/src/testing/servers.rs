@@ -48,3 +48,4 @@ pub use program::{memcached as memcached_program, redis as redis_program, redis_
 pub use redis::RedisServer;
 pub use resp::Reply;
 pub use sentinel::RedisSentinels;
+pub use zookeeper::{ZooKeeperEnsemble, ZooKeeperMember, ZooKeeperOptions, zookeeper_is_installed};

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 /// Its stdin is a pipe from this program. The pipe's end means that this program is gone, even by SIGKILL.
 const WATCHDOG: &str = r#"read -r pid; read -r end; [ -n "$pid" ] && kill -KILL "$pid"; rm -rf -- "$1""#;
 
+#[derive(Debug)]
 pub(super) struct ServerProcess {
     server: Child,
     watchdog: Child,

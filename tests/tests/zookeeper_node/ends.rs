@@ -1,0 +1,60 @@
+//! How locks end that nobody releases, and what is left of them.
+
+use futures::FutureExt as _;
+use redlock_tests::support::eventually;
+
+use super::*;
+
+#[test]
+fn what_is_not_extended_ends_and_nothing_is_left_of_it() {
+    let ensemble = ZooKeeperEnsemble::start(1).unwrap();
+    let (one, two) = (connected(&ensemble, "ends"), connected(&ensemble, "ends"));
+    let locks = |prefix: &str| {
+        let all = ensemble.ephemerals().unwrap();
+        all.into_iter().filter(|path| path.starts_with(prefix) && path.ends_with("/lock")).count()
+    };
+
+    // The TTL is over, the session lives on.
+    let before = Instant::now();
+    granted(acquire(&one, "short", 1, 400));
+    granted(acquire(&one, "long", 1, 3_000));
+    granted(extend(&one, "short", 1, 600));
+    granted(extend(&one, "long", 1, 100));
+    eventually("the name is free", || !inspect(&two, "short").held);
+    assert!(Instant::now().saturating_since(before) >= millis(600), "it was held for its TTL");
+    assert!(inspect(&two, "long").held, "no extension shortens");
+    assert_eq!(refused(extend(&one, "short", 1, 400)).reason, RefusalReason::Missing);
+
+    // Abandoned before they were answered.
+    for number in 0..20 {
+        let mut request = acquisition(&format!("gone-{number}"), number, 200);
+        request.deadline = from_now(300);
+        assert!(Arc::clone(&one).acquire(request).now_or_never().is_none());
+    }
+    assert_eq!(release(&one, "gone-0", 0).unwrap().settled, true);
+    eventually("nothing is left but the lock that is held", || locks("/ends") == 1);
+
+    // The session is closed with the node.
+    let third = connected(&ensemble, "ends");
+    granted(acquire(&third, "dropped", 3, 4_000));
+    assert!(is_held(acquire(&two, "dropped", 4, 1_000)));
+    let sessions = || ensemble.children("/ends/#redlock:sessions").unwrap().len();
+    assert_eq!(sessions(), 3);
+    drop(third);
+    // Sooner than any timeout.
+    let closed = Instant::now();
+    eventually("the session is closed", || sessions() == 2);
+    assert!(Instant::now().saturating_since(closed) < SESSION - millis(500));
+    granted(acquire(&two, "dropped", 4, 1_000));
+
+    // Unused names are swept, and counters rise all the same.
+    let mut request = acquisition("swept", 1, 50);
+    request.fence = Some(Fence::new(0, 1_000_000, Duration::ZERO));
+    let high = granted(block_on(Arc::clone(&one).acquire(request)));
+    release(&one, "swept", 1).unwrap();
+    let is_there = || ensemble.children("/ends").unwrap().contains(&"swept".to_owned());
+    assert!(is_there());
+    eventually("an unused counter is removed", || !is_there());
+    assert!(granted(acquire(&two, "swept", 2, 1_000)) > high);
+    release(&two, "swept", 2).unwrap();
+}

@@ -1,0 +1,1 @@
+//! What becomes of a holder whose session ends.
