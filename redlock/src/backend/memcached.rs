@@ -124,7 +124,11 @@ impl MemcachedNode {
     }
 
     /// Runs a request on the server that keeps a lock, behind all earlier ones about that lock.
-    fn run<T, F>(self: Arc<Self>, name: LockName, work: impl FnOnce(Arc<Shard>) -> F + Send + 'static) -> NodeFuture<T>
+    fn run<T, F>(
+        self: Arc<Self>,
+        name: LockName,
+        work: impl FnOnce(Arc<Shard>) -> F + Send + 'static,
+    ) -> NodeFuture<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, NodeError>> + Send + 'static,

@@ -32,7 +32,8 @@ use crate::env::Env;
 use crate::id::LockName;
 use crate::node::{
     Abilities, AcquireRequest, ClockReading, Durability, Examination, ExtendRequest, Identity, Inspection,
-    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Watch,
+    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    Watch,
 };
 use crate::protections::Protections;
 use change::{Kind, Wish};
@@ -211,9 +212,11 @@ impl Node for ZooKeeperNode {
         let ReleaseRequest { name, owner, .. } = request;
         let shared = Arc::clone(&self.shared);
         let same = name.clone();
-        self.shared
-            .dispatch
-            .run(&name, self.shared.patience(), async move { shared.release(&same, owner).await })
+        self.shared.dispatch.run(
+            &name,
+            self.shared.patience(),
+            async move { shared.release(&same, owner).await },
+        )
     }
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {

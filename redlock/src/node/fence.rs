@@ -2,9 +2,21 @@
 
 use std::time::Duration;
 
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 use crate::id::FencingToken;
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 use crate::protections::Protections;
 
 /// What an acquire asks of a name's fencing counter.
@@ -47,11 +59,23 @@ impl Raise {
 
 /// How far a hint may be from the node's own time, in microseconds. A client with a wrong hint must not push the
 /// counter far ahead, nor let it fall behind.
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 pub(crate) const LARGEST_LEAD: u64 = 1_000_000;
 
 /// Where a counter that stands at `counter` goes for `fence`, at `now` in the node's microseconds; `None` at its end.
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 pub(crate) fn next_counter(counter: u64, fence: &Fence, now: u64, protections: &Protections) -> Option<u64> {
     let hint = if protections.fence_clamp() {
         fence.hint.clamp(now.saturating_sub(LARGEST_LEAD), now.saturating_add(LARGEST_LEAD))
@@ -64,13 +88,25 @@ pub(crate) fn next_counter(counter: u64, fence: &Fence, now: u64, protections: &
 }
 
 /// For how long a counter must be kept so that a later one, which follows the node's time, is greater.
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 pub(crate) fn keep_for(counter: u64, now: u64, ttl: Duration, retention: Duration) -> Duration {
     ttl.saturating_add(retention).saturating_add(lead(counter, now))
 }
 
 /// How long it takes from `now` until even the least hint that the node follows is above the counter.
-#[cfg(any(feature = "memory", feature = "file", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "file",
+    feature = "memcached",
+    feature = "etcd",
+    feature = "zookeeper"
+))]
 fn lead(counter: u64, now: u64) -> Duration {
     Duration::from_micros(counter.saturating_add(LARGEST_LEAD).saturating_sub(now))
 }

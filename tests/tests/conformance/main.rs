@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod defects;
+mod etcd;
+mod file;
+mod memcached;
 mod memory;
 mod redis;
 mod report;
 mod wrong;
+mod zookeeper;

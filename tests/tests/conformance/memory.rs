@@ -13,7 +13,7 @@ use redlock::testing::real_env;
 use redlock::testing::virtual_env::{ClientClock, VirtualEnv};
 
 /// The tables of one store, one for each namespace.
-pub struct Tables {
+pub(crate) struct Tables {
     env: Arc<dyn Env>,
     is_guarded: bool,
     protections: Protections,
@@ -22,13 +22,13 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub fn new(env: &Arc<dyn Env>, is_guarded: bool, protections: Protections) -> Arc<Self> {
+    pub(crate) fn new(env: &Arc<dyn Env>, is_guarded: bool, protections: Protections) -> Arc<Self> {
         let env = Arc::clone(env);
         Arc::new(Self { env, is_guarded, protections, tables: Mutex::default(), links: Mutex::default() })
     }
 
     /// The table itself.
-    pub fn table(&self, namespace: &str) -> Arc<MemoryNode> {
+    pub(crate) fn table(&self, namespace: &str) -> Arc<MemoryNode> {
         let new = || {
             let (env, protections) = (Arc::clone(&self.env), self.protections);
             match self.is_guarded {
@@ -40,23 +40,23 @@ impl Tables {
     }
 
     /// A client that reaches its table over a link, which can be stopped.
-    pub fn linked(&self, namespace: &str) -> Arc<FaultyNode> {
+    pub(crate) fn linked(&self, namespace: &str) -> Arc<FaultyNode> {
         self.link(self.table(namespace))
     }
 
     /// A link to a node, which can be stopped.
-    pub fn link(&self, node: Arc<dyn Node>) -> Arc<FaultyNode> {
+    pub(crate) fn link(&self, node: Arc<dyn Node>) -> Arc<FaultyNode> {
         let link = FaultyNode::new(node, Arc::clone(&self.env));
         self.links.lock().unwrap().push(Arc::clone(&link));
         link
     }
 
-    pub fn each_table(&self, act: impl Fn(&MemoryNode)) {
+    pub(crate) fn each_table(&self, act: impl Fn(&MemoryNode)) {
         self.tables.lock().unwrap().values().for_each(|table| act(table));
     }
 
     /// Every hook that there is.
-    pub fn hooked(self: &Arc<Self>, subject: Subject) -> Subject {
+    pub(crate) fn hooked(self: &Arc<Self>, subject: Subject) -> Subject {
         let [pause, resume, forget, restart] = [(); 4].map(|()| Arc::clone(self));
         subject
             .pausing(

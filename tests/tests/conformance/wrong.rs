@@ -15,39 +15,39 @@ use redlock::{LockName, OwnerToken};
 
 /// What a defect works with.
 #[derive(Clone)]
-pub struct Place {
+pub(crate) struct Place {
     /// The node without the defect.
     node: Arc<dyn Node>,
     /// The table behind it.
-    pub table: Arc<MemoryNode>,
-    pub env: Arc<dyn Env>,
+    pub(crate) table: Arc<MemoryNode>,
+    pub(crate) env: Arc<dyn Env>,
     /// Who was granted what last.
     owners: Arc<Mutex<HashMap<LockName, OwnerToken>>>,
     /// The number of this client.
-    pub client: usize,
+    pub(crate) client: usize,
 }
 
 impl Place {
-    pub fn new(table: Arc<MemoryNode>, env: Arc<dyn Env>) -> Self {
+    pub(crate) fn new(table: Arc<MemoryNode>, env: Arc<dyn Env>) -> Self {
         Self { node: table.clone(), table, env, owners: Arc::default(), client: 0 }
     }
 
     /// The same for another client, which reaches the table by this node.
-    pub fn by(&self, node: Arc<dyn Node>, client: usize) -> Self {
+    pub(crate) fn by(&self, node: Arc<dyn Node>, client: usize) -> Self {
         Self { node, client, ..self.clone() }
     }
 
     /// The node, to ask it something.
-    pub fn node(&self) -> Arc<dyn Node> {
+    pub(crate) fn node(&self) -> Arc<dyn Node> {
         Arc::clone(&self.node)
     }
 
     /// Who was granted the name last.
-    pub fn owner(&self, name: &LockName) -> Option<OwnerToken> {
+    pub(crate) fn owner(&self, name: &LockName) -> Option<OwnerToken> {
         self.owners.lock().unwrap().get(name).copied()
     }
 
-    pub fn names(&self) -> Vec<(LockName, OwnerToken)> {
+    pub(crate) fn names(&self) -> Vec<(LockName, OwnerToken)> {
         self.owners.lock().unwrap().iter().map(|(name, owner)| (name.clone(), *owner)).collect()
     }
 
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    pub fn acquire(&self, request: AcquireRequest) -> NodeFuture<Reply> {
+    pub(crate) fn acquire(&self, request: AcquireRequest) -> NodeFuture<Reply> {
         let (at, name, owner) = (self.clone(), request.name.clone(), request.owner);
         let asked = self.node().acquire(request);
         then(asked, move |reply| {
@@ -66,7 +66,7 @@ impl Place {
         })
     }
 
-    pub fn extend(&self, request: ExtendRequest) -> NodeFuture<Reply> {
+    pub(crate) fn extend(&self, request: ExtendRequest) -> NodeFuture<Reply> {
         let (at, name, owner) = (self.clone(), request.name.clone(), request.owner);
         let asked = self.node().extend(request);
         then(asked, move |reply| {
@@ -76,30 +76,33 @@ impl Place {
     }
 
     /// Takes the name from whoever has it.
-    pub async fn free(&self, name: &LockName) {
+    pub(crate) async fn free(&self, name: &LockName) {
         if let Some(owner) = self.owner(name) {
             self.node().release(ReleaseRequest::new(name.clone(), owner, None)).await.unwrap();
         }
     }
 
-    pub async fn is_held(&self, name: &LockName) -> bool {
+    pub(crate) async fn is_held(&self, name: &LockName) -> bool {
         self.node().inspect(name.clone()).await.unwrap().held
     }
 
-    pub async fn sleep(&self, millis: u64) {
+    pub(crate) async fn sleep(&self, millis: u64) {
         let at = self.env.now().saturating_add(Duration::from_millis(millis));
         self.env.sleep_until(at).await;
     }
 }
 
 /// The value, changed.
-pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+pub(crate) fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut value);
     value
 }
 
 /// The answer, changed.
-pub fn then<T: 'static>(asked: NodeFuture<T>, change: impl FnOnce(T) -> T + Send + 'static) -> NodeFuture<T> {
+pub(crate) fn then<T: 'static>(
+    asked: NodeFuture<T>,
+    change: impl FnOnce(T) -> T + Send + 'static,
+) -> NodeFuture<T> {
     Box::pin(async move { asked.await.map(change) })
 }
 
@@ -110,23 +113,23 @@ macro_rules! operations {
     ($($name:ident: $request:ty => $answer:ty),+ $(,)?; $($says:ident: $value:ty),+ $(,)?) => {
         /// What is wrong: what is not set passes through.
         #[derive(Clone, Default)]
-        pub struct Wrong { $($name: On<$request, $answer>,)+ $($says: Says<$value>,)+ }
+        pub(crate) struct Wrong { $($name: On<$request, $answer>,)+ $($says: Says<$value>,)+ }
 
         impl Wrong {
-            $(pub fn $name(
+            $(pub(crate) fn $name(
                 mut self,
                 defect: impl Fn(Place, $request) -> NodeFuture<$answer> + Send + Sync + 'static,
             ) -> Self {
                 self.$name = Some(Arc::new(defect));
                 self
             })+
-            $(pub fn $says(mut self, defect: impl Fn(&Place, $value) -> $value + Send + Sync + 'static) -> Self {
+            $(pub(crate) fn $says(mut self, defect: impl Fn(&Place, $value) -> $value + Send + Sync + 'static) -> Self {
                 self.$says = Some(Arc::new(defect));
                 self
             })+
 
             /// With this defect too.
-            pub fn and(self, defect: fn(Self) -> Self) -> Self {
+            pub(crate) fn and(self, defect: fn(Self) -> Self) -> Self {
                 defect(self)
             }
         }
@@ -149,14 +152,14 @@ operations! {
     address: String,
 }
 
-pub struct WrongNode {
+pub(crate) struct WrongNode {
     place: Place,
     wrong: Wrong,
     address: String,
 }
 
 impl WrongNode {
-    pub fn new(place: Place, wrong: Wrong) -> Arc<Self> {
+    pub(crate) fn new(place: Place, wrong: Wrong) -> Arc<Self> {
         let plain = place.node.address().to_owned();
         let address = wrong.address.as_ref().map_or(plain.clone(), |says| says(&place, plain));
         Arc::new(Self { place, wrong, address })

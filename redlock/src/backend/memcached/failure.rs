@@ -52,7 +52,9 @@ impl Failure {
     /// The connection broke. rustls tells of a certificate that was refused only now.
     pub(super) fn of_io(error: &io::Error, answered: bool) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidData => Self::new(NodeErrorKind::Tls, format!("TLS failed: {}", lower(error))),
+            io::ErrorKind::InvalidData => {
+                Self::new(NodeErrorKind::Tls, format!("TLS failed: {}", lower(error)))
+            }
             _ => Self::closed(&lower(error), answered),
         }
     }

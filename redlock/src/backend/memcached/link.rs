@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::clock::{LONGEST_FIRST, LONGEST_RELATIVE, LATEST_END, Process};
+use super::clock::{LATEST_END, LONGEST_FIRST, LONGEST_RELATIVE, Process};
 use super::codec::{Answer, Item, Pipeline};
 use super::connection::{self, Answered, Connection, Outcome, Wish};
 use super::failure::Failure;
@@ -110,10 +110,7 @@ async fn live_once(shard: &Arc<Shard>, met: Option<Process>) -> Result<Failure, 
     ended
 }
 
-async fn in_time<T>(
-    shard: &Shard,
-    attempt: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+async fn in_time<T>(shard: &Shard, attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let limit = shard.config.connect_timeout;
     let timer = shard.env.sleep_until(shard.env.now().saturating_add(limit));
     match select(std::pin::pin!(attempt), timer).await {
@@ -155,7 +152,8 @@ async fn set_up(
         }
         let round_trip = answered.received.saturating_since(answered.sent);
         if round_trip > LONGEST_FIRST {
-            let detail = format!("it took {round_trip:.1?} to tell its time, which must be known to half a second");
+            let detail =
+                format!("it took {round_trip:.1?} to tell its time, which must be known to half a second");
             return Err(Failure::new(NodeErrorKind::Unreachable, detail));
         }
         shard.clock().begin(process, shown, answered.sent, answered.received);
@@ -184,7 +182,8 @@ fn judge(
 ) -> Result<(Process, String, u64), Failure> {
     let version = field(stats, "version").ok_or_else(|| Failure::nonsense("it states no version"))?;
     let mut numbers = version.split(['.', '-']).map(str::parse::<u32>);
-    if !matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (1, 6)) {
+    if !matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (1, 6))
+    {
         let version: String = version.chars().take(40).collect();
         let detail = format!("the server is version {version:?}; memcached 1.6 or later is needed");
         return Err(Failure::new(NodeErrorKind::Unsupported, detail));
@@ -234,7 +233,8 @@ async fn remember(
     };
     let text = there.as_deref().and_then(|there| std::str::from_utf8(there).ok());
     if text.is_some_and(marker::is_of_a_later_version) {
-        let detail = "its marker (#redlock:marker) was written by a later version of this library; update this client";
+        let detail =
+            "its marker (#redlock:marker) was written by a later version of this library; update this client";
         return Err(Failure::new(NodeErrorKind::Foreign, detail));
     }
     let memory = match (text.and_then(marker::parse), there) {
@@ -324,7 +324,8 @@ async fn silence(shard: &Shard, connection: &Arc<Connection>) -> Failure {
                     silent = if now == answered { silent + 1 } else { 0 };
                     answered = now;
                     if silent >= SILENT_LOOKS {
-                        let detail = format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
+                        let detail =
+                            format!("no answer to any request within {:?}", LOOK_EVERY * SILENT_LOOKS);
                         return Failure::new(NodeErrorKind::Unreachable, detail);
                     }
                 }

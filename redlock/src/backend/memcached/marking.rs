@@ -61,7 +61,8 @@ impl Shard {
             }
             _ => return Err(self.nonsense(session)),
         };
-        let mut identity = Identity { version: Some(session.version.clone()), ceiling, ..Identity::default() };
+        let mut identity =
+            Identity { version: Some(session.version.clone()), ceiling, ..Identity::default() };
         identity.instance = session.id.clone();
         Ok(identity)
     }

@@ -163,9 +163,10 @@ impl Shard {
         match &*self.link.borrow() {
             Link::Up(session) => Ok(Arc::clone(session)),
             Link::Starting => Err(self.not_connected("the first attempt is under way")),
-            Link::Down(failure) => {
-                Err(NodeError { detail: format!("not connected: {}", failure.detail), ..failure.without_effect(&self.node) })
-            }
+            Link::Down(failure) => Err(NodeError {
+                detail: format!("not connected: {}", failure.detail),
+                ..failure.without_effect(&self.node)
+            }),
         }
     }
 
@@ -202,7 +203,8 @@ impl Shard {
 
     /// The server's memory is full: it changes nothing.
     pub(super) fn full(&self, effect: Effect) -> NodeError {
-        let detail = "the server has no memory left for another item, and evicts none; give it more (-m)".to_owned();
+        let detail =
+            "the server has no memory left for another item, and evicts none; give it more (-m)".to_owned();
         NodeError { node: Arc::clone(&self.node), kind: NodeErrorKind::ReadOnly, effect, detail }
     }
 
@@ -211,7 +213,8 @@ impl Shard {
         let unsupported =
             |detail: String| NodeError::without_effect(&self.node, NodeErrorKind::Unsupported, detail);
         if ttl.get() > LONGEST_TTL {
-            let detail = format!("a TTL of {:?} is longer than the 30 days that memcached can keep", ttl.get());
+            let detail =
+                format!("a TTL of {:?} is longer than the 30 days that memcached can keep", ttl.get());
             return Err(unsupported(detail));
         }
         let end = self.clock().end(self.env.now(), ttl.get());

@@ -182,9 +182,7 @@ impl Shard {
         let was_held = was_held.ok_or_else(|| vote.restless())?;
         let settled = match sent {
             None => true,
-            Some(sent) => {
-                sent.is_over(&vote.session, vote.shard.clock().least())
-            }
+            Some(sent) => sent.is_over(&vote.session, vote.shard.clock().least()),
         };
         Ok(Released::new(was_held, settled))
     }
@@ -201,7 +199,8 @@ impl Shard {
         let (main, counter) = (vote.item(main)?, vote.item(counter)?);
         let remaining = main.as_ref().and_then(remaining);
         let counter = Counter::read(counter.as_ref()).map_err(|()| vote.no_counter())?;
-        Ok(Inspection::new(main.is_some(), remaining).with_counter(Some(counter.value).filter(|&value| value > 0)))
+        Ok(Inspection::new(main.is_some(), remaining)
+            .with_counter(Some(counter.value).filter(|&value| value > 0)))
     }
 
     /// Why the server gives nothing new now.
@@ -214,7 +213,8 @@ impl Shard {
         // Somebody may have ended the quarantine since the marker was read.
         let mut pipeline = Pipeline::new();
         pipeline.get(keys::MARKER);
-        let answered = self.run(session, pipeline).await.map_err(|error| NodeError { effect: Effect::None, ..error })?;
+        let answered =
+            self.run(session, pipeline).await.map_err(|error| NodeError { effect: Effect::None, ..error })?;
         match answered.answers.as_slice() {
             [Answer::Item(item)] if item.value.as_ref() == Some(there) => {
                 let now = self.clock().at(self.env.now());
@@ -272,7 +272,11 @@ impl Vote {
     }
 
     /// Sends a pipeline with `expected` answers and a look behind it.
-    async fn look(&mut self, mut pipeline: Pipeline, expected: usize) -> Result<(Vec<Answer>, Look), NodeError> {
+    async fn look(
+        &mut self,
+        mut pipeline: Pipeline,
+        expected: usize,
+    ) -> Result<(Vec<Answer>, Look), NodeError> {
         pipeline.get(&self.keys.main);
         if self.count.is_some() {
             pipeline.get(&self.keys.auxiliary);
@@ -287,7 +291,8 @@ impl Vote {
             return Err(self.nonsense());
         }
         let looked = answered.answers.get(expected..).unwrap_or_default();
-        let items: Vec<Option<Item>> = looked.iter().map(|answer| self.item(answer)).collect::<Result<_, _>>()?;
+        let items: Vec<Option<Item>> =
+            looked.iter().map(|answer| self.item(answer)).collect::<Result<_, _>>()?;
         let mut items = items.into_iter();
         let main = items.next().flatten();
         let counter = if self.count.is_some() { items.next().flatten() } else { None };
@@ -364,8 +369,8 @@ impl Vote {
     /// Has the lock live until `end` at least. `Err`: the owner does not have it.
     async fn prolong(&mut self, mut look: Look, end: u64) -> Result<Result<Look, Reply>, NodeError> {
         for _ in 0..TRIES {
-            let is_taken_over = !self.shard.protections.extend_owner_check()
-                && matches!(self.owned(&look), Owned::Others(_));
+            let is_taken_over =
+                !self.shard.protections.extend_owner_check() && matches!(self.owned(&look), Owned::Others(_));
             match self.refusal(&look)? {
                 Some(refusal) if !is_taken_over => return Ok(Err(refusal)),
                 _ => {}
@@ -387,7 +392,8 @@ impl Vote {
                 return Ok(Err(refused(RefusalReason::Stale, None)));
             }
             let mut pipeline = Pipeline::new();
-            let value = item.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+            let value =
+                item.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
             pipeline.swap(&self.keys.main, value, end, item.cas);
             let (answers, seen) = self.look(pipeline, 1).await?;
             match answers.as_slice() {
@@ -419,7 +425,8 @@ impl Vote {
         for _ in 0..TRIES {
             let counter = Counter::read(look.counter.as_ref()).map_err(|()| self.no_counter())?;
             let now = self.shard.clock().at(self.shard.env.now());
-            let Some(next) = count.next(&counter, &self.token, now, self.session.floor(), &self.shard.protections)
+            let Some(next) =
+                count.next(&counter, &self.token, now, self.session.floor(), &self.shard.protections)
             else {
                 return self.give_up_exhausted(look).await;
             };

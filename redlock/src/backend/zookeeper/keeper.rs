@@ -68,7 +68,9 @@ async fn serve(shared: &Shared, link: &Link, session: Session, closed: &mut watc
     let Some(reason) = ended else {
         // The last handle closes the session, which ends all that belongs to it.
         drop(session);
-        shared.phase.send_replace(Phase::Down(Failure::new(NodeErrorKind::Disconnected, "the node was dropped")));
+        shared
+            .phase
+            .send_replace(Phase::Down(Failure::new(NodeErrorKind::Disconnected, "the node was dropped")));
         let late = shared.env.sleep_until(shared.env.now().saturating_add(CLOSING));
         let gone = std::pin::pin!(async {
             while !states.state().is_terminated() {

@@ -156,7 +156,8 @@ async fn identify(shared: &Shared, client: &Client) -> Result<(), Failure> {
             break found;
         }
         let mut bytes = [0; OwnerToken::BYTES];
-        let failed = |error: crate::env::RandomError| Failure::new(NodeErrorKind::NotReady, error.to_string());
+        let failed =
+            |error: crate::env::RandomError| Failure::new(NodeErrorKind::NotReady, error.to_string());
         shared.env.fill_random(&mut bytes).map_err(failed)?;
         let id = OwnerToken::from_bytes(bytes).to_hex();
         let lasting = CreateMode::Persistent.with_acls(shared.acls());

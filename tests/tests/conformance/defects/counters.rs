@@ -1,8 +1,6 @@
 //! Defects of fencing counters.
 
-use redlock::node::{
-    AcquireRequest, ExtendRequest, Fence, Grant, NodeError, NodeErrorKind, RaiseRequest, RefusalReason, Reply,
-};
+use redlock::node::{Fence, Grant, NodeError, NodeErrorKind, RefusalReason, Reply};
 
 use super::Case;
 use crate::wrong::{Wrong, then, with};

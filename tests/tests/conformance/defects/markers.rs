@@ -1,8 +1,6 @@
 //! Defects of markers and of memory.
 
-use redlock::node::{
-    Durability, ExtendRequest, Grant, Mark, MarkRequest, Refusal, RefusalReason, Reply, Standing,
-};
+use redlock::node::{Durability, ExtendRequest, Mark, MarkRequest, Refusal, RefusalReason, Reply, Standing};
 
 use super::Case;
 use crate::wrong::{then, with};
