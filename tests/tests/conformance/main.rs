@@ -10,3 +10,12 @@ mod redis;
 mod report;
 mod wrong;
 mod zookeeper;
+
+use redlock::testing::conformance::{self, Subject};
+
+/// Fails with the report of what is broken; a run that shows the output of tests shows every report.
+fn conforms(subject: &Subject) {
+    let report = conformance::run(subject);
+    println!("{report}");
+    report.assert_ok();
+}
