@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redlock::testing::servers::{RedisFleet, RedisServer, redis_is_installed};
+use redlock::testing::servers::{MemcachedServer, RedisFleet, RedisServer, redis_is_installed};
 
 /// An example that has not ended by then hangs.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -189,6 +189,65 @@ fn file_lock_counts_right_and_survives_a_killed_holder() {
         "4 processes, 25 rounds each: the counter is 100",
         "a holder was killed (SIGKILL), token ",
         "the next one has the lock ",
+    ]);
+}
+
+#[test]
+fn due_memcache_counts_to_the_number_of_tasks() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_due_memcache")));
+    ran.prints(&["memcached: started", "total   : 100", "counter : 100", "latency : "]);
+}
+
+#[test]
+fn due_memcache_takes_a_file_with_both_tables_as_it_is() {
+    let server = MemcachedServer::start().unwrap();
+    let shipped = |name| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let both = [shipped("etc.toml"), shipped("memcache.toml")].join("\n");
+    let text =
+        format!("[lock]\ndefault = \"memcache\"\n{both}").replace("127.0.0.1:11211", &server.address());
+    let file = server.directory().join("etc.toml");
+    std::fs::write(&file, text).unwrap();
+    succeed(Command::new(env!("CARGO_BIN_EXE_due_memcache")).arg(file))
+        .prints(&["total   : 100", "counter : 100"]);
+}
+
+#[test]
+fn etcd_keeps_the_lock_when_a_member_crashes() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_etcd")));
+    ran.prints(&[
+        "three members",
+        "held, valid",
+        "leader crashes",
+        "still held",
+        "released; the next holder",
+    ]);
+}
+
+#[test]
+fn zookeeper_serves_those_who_wait_with_rising_tokens() {
+    let ran = succeed(&mut Command::new(env!("CARGO_BIN_EXE_zookeeper")));
+    ran.prints(&[
+        "three members",
+        "held, valid",
+        "one member crashes",
+        "still held",
+        "fencing tokens have risen",
+    ]);
+    assert_eq!(ran.stdout.matches(": has it").count(), 3, "{}", ran.stdout);
+}
+
+#[test]
+fn mixed_quorum_goes_on_when_one_of_its_nodes_crashes() {
+    let ran = run(env!("CARGO_BIN_EXE_mixed_quorum"));
+    ran.prints(&[
+        "quorum: 2 of 3",
+        "held, valid",
+        "a Redis crashes",
+        "extended by the other two",
+        "held again",
     ]);
 }
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
 //! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
+//! | `[lock.zookeeper]` | one ZooKeeper ensemble |
 //! | `[lock.file]` | a directory of this machine |
 //! | `[lock.memory]` | this process alone |
 //!
@@ -69,6 +70,17 @@
 //! | `sentinelUsername` | string | none | needs `masterName` | The ACL user at the sentinels. |
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
+//!
+//! `[lock.zookeeper]` alone:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `addrs` | array of strings | `["127.0.0.1:2181"]` | at least one, all different | Members of the ensemble, `host[:port]`. |
+//! | `username`, `password` | string | none | both or neither | Digest authentication; the znodes then belong to this user alone. |
+//! | `caFile` | string | none | a readable file | Switches TLS on: PEM file of the authorities to trust. |
+//! | `certFile`, `keyFile` | string | none | readable files, both or neither, with `caFile` | PEM files of the client's certificate and its private key. |
+//! | `sessionTimeout` | duration | `maxExpiration` + 2 x `touchDelay` | 10 ms to 24 days | The session timeout to ask for: the locks of a crashed client are free after it. Locks can be 1.5 x `touchDelay` shorter than it at most. |
+//! | `touchDelay` | duration | `"12s"` | from 10 ms | How long a sign of life may take to the leader: more than the servers' `tickTime` x (`syncLimit` + 1/2). |
 //!
 //! `[lock.file]` alone:
 //!

@@ -20,7 +20,7 @@ use no_meters as backing;
 
 pub(crate) use acquisition::{Acquisition, Outcome};
 pub(crate) use backing::Meters;
-#[cfg(any(feature = "redis", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "etcd", feature = "memcached"))]
 pub(crate) use link::Link;
 
 /// The targets of spans and events. They are names of their own, so that a filter survives a change of modules.

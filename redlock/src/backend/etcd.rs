@@ -13,6 +13,8 @@ mod failure;
 mod keys;
 mod leases;
 mod member;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod txn;
@@ -69,13 +71,14 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// * While there is no majority, or no leader, nothing is granted, extended or released; a holder goes on within its
 ///   TTL. An election takes etcd 1 to 2 s by default: a TTL below 5 s may not outlast one.
 /// * A request that the ensemble runs late ends with the lease that it was made for. An acquisition that failed or was
-///   given up has its lease revoked in the background, several times if need be; what cannot be revoked ends with its TTL.
+///   given up has its lease revoked in the background, for half a minute if need be; what cannot be revoked ends with its TTL.
+/// * Every request is given up after 2 s, or at its deadline.
 /// * One that somebody stopped waiting for takes effect all the same, until its release or the end of its TTL.
 ///
 /// # Fencing
 /// The counter of a name is another key, raised in the transaction that grants. etcd tells no time: counters follow the **clients'
 /// wall clocks**. A counter is kept for `fencingRetention` beyond the lock's TTL and its own lead, on leases that counters share (one a
-/// minute from every client). Therefore the wall clocks of all clients must be within `fencingRetention` (10 minutes) of each other;
+/// minute from every client; their ids have bit 62 set, those of locks have not). Therefore the wall clocks of all clients must be within `fencingRetention` (10 minutes) of each other;
 /// otherwise a token may be smaller than one that was used before that time. While a counter is kept, tokens rise whatever the clocks show.
 ///
 /// # Costs

@@ -122,8 +122,9 @@ impl FileNode {
             None => None,
         };
         let failed = |fault: fault::Fault| {
-            if fault.kind == NodeErrorKind::Unreachable {
-                // The directory may be another one by now.
+            if fault.is_removed {
+                // There may be another one by now. Not for any other fault: as long as it is open, nobody with another clock
+                // throws out our locks.
                 self.opening.close();
             }
             fault.into_error(&self.address)

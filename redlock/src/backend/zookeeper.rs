@@ -32,8 +32,7 @@ use crate::env::Env;
 use crate::id::LockName;
 use crate::node::{
     Abilities, AcquireRequest, ClockReading, Durability, Examination, ExtendRequest, Identity, Inspection,
-    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
-    Watch,
+    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Watch,
 };
 use crate::protections::Protections;
 use change::{Kind, Wish};
@@ -126,10 +125,10 @@ impl ZooKeeperNode {
     }
 
     /// Runs `wish` in the order of requests about its name.
-    fn change(&self, wish: Wish) -> NodeFuture<Reply> {
+    fn change(self: Arc<Self>, wish: Wish) -> NodeFuture<Reply> {
         let shared = Arc::clone(&self.shared);
         let (name, deadline) = (wish.name.clone(), wish.deadline);
-        self.shared.dispatch.run(&name, deadline, async move {
+        let reply = self.shared.dispatch.run(&name, deadline, async move {
             let is_acquire = matches!(wish.kind, Kind::Acquire(_));
             let name = wish.name.clone();
             let reply = wish.carry_out(&shared).await;
@@ -137,6 +136,15 @@ impl ZooKeeperNode {
                 shared.places.answered(&name);
             }
             reply
+        });
+        self.outlive(reply)
+    }
+
+    /// Keeps the node, and with it the session, as long as somebody waits for the answer.
+    fn outlive<T: Send + 'static>(self: Arc<Self>, answer: NodeFuture<T>) -> NodeFuture<T> {
+        Box::pin(async move {
+            let _node = self;
+            answer.await
         })
     }
 }
@@ -181,7 +189,7 @@ impl Node for ZooKeeperNode {
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
         let shared = Arc::clone(&self.shared);
-        in_background(&self.shared, async move {
+        let identity = in_background(&self.shared, async move {
             shared.session().await?;
             let ceiling = Some(shared.ceiling().await?);
             let mut identity = shared.identity();
@@ -190,7 +198,8 @@ impl Node for ZooKeeperNode {
                 shared.saw_identity(identity.clone());
             }
             Ok(Identity { ceiling, ..identity })
-        })
+        });
+        self.outlive(identity)
     }
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
@@ -212,29 +221,31 @@ impl Node for ZooKeeperNode {
         let ReleaseRequest { name, owner, .. } = request;
         let shared = Arc::clone(&self.shared);
         let same = name.clone();
-        self.shared.dispatch.run(
-            &name,
-            self.shared.patience(),
-            async move { shared.release(&same, owner).await },
-        )
+        let give_up = self.shared.patience();
+        let released = self.shared.dispatch.run(&name, give_up, async move { shared.release(&same, owner).await });
+        self.outlive(released)
     }
 
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         let shared = Arc::clone(&self.shared);
         let same = name.clone();
-        self.shared.dispatch.run(&name, self.shared.patience(), async move { shared.inspect(&same).await })
+        let give_up = self.shared.patience();
+        let look = self.shared.dispatch.run(&name, give_up, async move { shared.inspect(&same).await });
+        self.outlive(look)
     }
 
     fn watch(self: Arc<Self>, name: LockName) -> NodeFuture<Watch> {
-        Box::pin(queue::watch(Arc::clone(&self.shared), name))
+        let watch = Box::pin(queue::watch(Arc::clone(&self.shared), name));
+        self.outlive(watch)
     }
 
     fn examine(self: Arc<Self>) -> NodeFuture<Examination> {
         let shared = Arc::clone(&self.shared);
-        in_background(&self.shared, async move {
+        let examination = in_background(&self.shared, async move {
             let session = shared.session().await?;
             examine::examine(&shared, &session).await
-        })
+        });
+        self.outlive(examination)
     }
 
     fn clock(&self) -> Option<ClockReading> {

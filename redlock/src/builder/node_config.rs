@@ -140,6 +140,9 @@ impl NodeConfig {
             Self::Redis(config) => redis::start(guarded((**config).clone(), settings), env, protections)?,
             #[cfg(feature = "memcached")]
             Self::Memcached(config) => {
+                if config.is_sharded() && settings.restart_guard {
+                    crate::telemetry::events::sharded_unguarded(&config.address());
+                }
                 let config = (**config).clone().restart_guard(settings.restart_guard);
                 MemcachedNode::start(config, env, protections)?
             }

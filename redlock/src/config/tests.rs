@@ -1,10 +1,16 @@
 //! Whole files and environments: what they mean, and what they are refused for.
 
 mod accepted;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(feature = "file")]
 mod file;
 mod leaks;
+#[cfg(feature = "memcached")]
+mod memcache;
 mod refused;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::path::Path;
 

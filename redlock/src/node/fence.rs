@@ -5,17 +5,17 @@ use std::time::Duration;
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 use crate::id::FencingToken;
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 use crate::protections::Protections;
 
@@ -62,9 +62,9 @@ impl Raise {
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 pub(crate) const LARGEST_LEAD: u64 = 1_000_000;
 
@@ -72,9 +72,9 @@ pub(crate) const LARGEST_LEAD: u64 = 1_000_000;
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 pub(crate) fn next_counter(counter: u64, fence: &Fence, now: u64, protections: &Protections) -> Option<u64> {
     let hint = if protections.fence_clamp() {
@@ -91,9 +91,9 @@ pub(crate) fn next_counter(counter: u64, fence: &Fence, now: u64, protections: &
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 pub(crate) fn keep_for(counter: u64, now: u64, ttl: Duration, retention: Duration) -> Duration {
     ttl.saturating_add(retention).saturating_add(lead(counter, now))
@@ -103,9 +103,9 @@ pub(crate) fn keep_for(counter: u64, now: u64, ttl: Duration, retention: Duratio
 #[cfg(any(
     feature = "memory",
     feature = "file",
-    feature = "memcached",
+    feature = "zookeeper",
     feature = "etcd",
-    feature = "zookeeper"
+    feature = "memcached"
 ))]
 fn lead(counter: u64, now: u64) -> Duration {
     Duration::from_micros(counter.saturating_add(LARGEST_LEAD).saturating_sub(now))

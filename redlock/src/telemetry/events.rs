@@ -10,17 +10,17 @@ use crate::error::{LostReason, NodeReport, Nodes};
 use crate::id::LockName;
 use crate::node::NodeError;
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) fn node_down(node: &str, reason: &str) {
     warn!(target: NODE, node, reason, "node is down");
 }
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) fn node_up_again(node: &str) {
     info!(target: NODE, node, "node is up again");
 }
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) fn connection_attempt_failed(node: &str, reason: &str) {
     debug!(target: NODE, node, reason, "connection attempt failed");
 }
@@ -33,6 +33,11 @@ pub(crate) fn wakeups_unavailable(node: &str, reason: &str) {
 #[cfg(feature = "redis")]
 pub(crate) fn slots_unknown(node: &str, reason: &str) {
     debug!(target: NODE, node, reason, "slots of Cluster are not known");
+}
+
+#[cfg(feature = "memcached")]
+pub(crate) fn sharded_unguarded(node: &str) {
+    warn!(target: NODE, node, "node is several servers, which the restart guard does not cover");
 }
 
 #[cfg(feature = "redis")]

@@ -1,5 +1,5 @@
 //! Whether a node is connected: said when it changes, not for every attempt.
-#![cfg(any(feature = "redis", feature = "memcached", feature = "etcd", feature = "zookeeper"))]
+#![cfg(any(feature = "redis", feature = "zookeeper", feature = "etcd", feature = "memcached"))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -315,10 +315,10 @@ impl Vote {
     }
 }
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 mod connections {
     use metrics::Gauge;
 

@@ -73,10 +73,10 @@ impl Meters {
     pub(crate) fn own_clock_moved(&self) {}
 }
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 pub(super) use connections::{Connected, Connections};
 
-#[cfg(any(feature = "redis", feature = "memcached", feature = "zookeeper"))]
+#[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
 mod connections {
     use std::marker::PhantomData;
 

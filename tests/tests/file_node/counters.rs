@@ -54,7 +54,9 @@ fn a_raised_counter_is_followed_by_greater_ones_up_to_its_end() {
     assert!(is_granted(&raise(far)));
     release(&node, "a", 1).unwrap();
     assert!(token(&other, "a", 1, 60_000) > far);
-    assert!(is_granted(&raise(FencingToken::MAX)));
+    assert!(is_granted(&raise(u64::MAX)));
+    let inspection = block_on(Arc::clone(&node).inspect(name("a"))).unwrap();
+    assert_eq!(inspection.counter, Some(FencingToken::MAX), "there is nothing above it");
     release(&node, "a", 1).unwrap();
     refusal(acquire(&node, "a", 2, 60_000), RefusalReason::Exhausted);
 }

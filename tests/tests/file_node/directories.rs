@@ -25,13 +25,14 @@ fn a_directory_that_is_made_here_is_for_its_user_alone() {
 fn files_get_the_permissions_of_the_directory() {
     let directory = Directory::new();
     fs::create_dir(directory.path()).unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o770)).unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o2770)).unwrap();
     let node = directory.node();
     token(&node, "a", 1, 60_000);
     for file in [directory.file(), directory.path().join("mark"), directory.path().join("lock")] {
         assert_eq!(mode(&file), 0o660, "{file:?}");
     }
-    assert_eq!(mode(directory.file().parent().unwrap()), 0o770);
+    // A file that is made there belongs to the directory's group as well.
+    assert_eq!(mode(directory.file().parent().unwrap()), 0o2770);
 }
 
 #[test]

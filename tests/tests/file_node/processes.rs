@@ -70,6 +70,24 @@ fn a_holder_that_is_killed_keeps_others_out_until_its_ttl_has_passed() {
 }
 
 #[test]
+fn a_process_that_is_killed_at_any_moment_leaves_a_whole_record() {
+    let directory = Directory::new();
+    let node = directory.node();
+    for round in 0..12 {
+        let lock = format!("redlock:{}", round % 3);
+        let mut process = holder(&["hold", &lock["redlock:".len()..], "100"], &directory);
+        if round % 2 == 0 {
+            assert_eq!(process.line(), "held");
+        }
+        // Otherwise as soon as it has begun, and a little later each time.
+        std::thread::sleep(millis(round * 2));
+        process.kill();
+        eventually("the lock is free again", || is_granted(&Ok(acquire(&node, &lock, 1, 60_000).unwrap())));
+        assert!(release(&node, &lock, 1).unwrap().was_held);
+    }
+}
+
+#[test]
 fn a_waiter_is_woken_by_a_release_in_another_process() {
     let directory = Directory::new();
     let node = directory.node();

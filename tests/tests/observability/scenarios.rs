@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::executor::block_on;
+use redlock::backend::memcached::MemcachedConfig;
 use redlock::backend::redis::{RedisConfig, RedisNode};
 use redlock::node::{Effect, Node, NodeErrorKind};
 use redlock::testing::faulty::{Fault, FaultyNode, Op};
 use redlock::testing::real_env;
-use redlock::testing::servers::{ClockStep, RedisCluster, RedisFleet, RedisServer};
+use redlock::testing::servers::{ClockStep, MemcachedServer, RedisCluster, RedisFleet, RedisServer};
 use redlock::{
     AcquireError, ExtendError, LockState, Locks, LocksBuilder, LostReason, Protections, ReleaseError,
 };
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Scenario] = &[
     our_clock_jumps,
     a_marker_cannot_be_changed,
     a_node_does_not_tell,
+    a_node_is_several_servers,
     a_node_is_a_cluster,
     a_cluster_is_not_there,
     a_node_is_not_set_up_well,
@@ -359,6 +361,14 @@ fn a_node_does_not_tell(stage: &Stage) {
     assert!(block_on(waiting.acquire()).is_err());
     let said = || stage.said("node does not tell when a lock becomes free", "node", &server.address());
     eventually("it is said", || said() > 0);
+}
+
+fn a_node_is_several_servers(stage: &Stage) {
+    let servers = [MemcachedServer::start().unwrap(), MemcachedServer::start().unwrap()];
+    let config = MemcachedConfig::sharded(servers.each_ref().map(MemcachedServer::address)).unwrap();
+    let node = config.address();
+    let _locks = stage.build(Locks::builder().memcached(config));
+    stage.only("node is several servers, which the restart guard does not cover", "node", &node);
 }
 
 fn a_node_is_a_cluster(stage: &Stage) {

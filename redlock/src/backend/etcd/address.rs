@@ -35,11 +35,6 @@ impl Address {
         };
         Some(Self { host: host.to_ascii_lowercase(), port })
     }
-
-    /// The host, IPv6 without brackets.
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
 }
 
 impl fmt::Display for Address {

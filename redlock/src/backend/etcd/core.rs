@@ -16,12 +16,13 @@ use crate::id::{Instant, LockName, OwnerToken};
 use crate::node::{Effect, NodeErrorKind, Refusal, RefusalReason, Reply};
 use crate::protections::Protections;
 
-/// How long one attempt to revoke a lease may take, and the pauses before the attempts.
+/// How long one attempt to revoke a lease may take, and the pauses before the attempts, in milliseconds.
 const REVOKE_LIMIT: Duration = Duration::from_secs(2);
-const REVOKE_PAUSES: [Duration; 4] =
-    [Duration::ZERO, Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+const REVOKE_PAUSES: [u64; 7] = [0, 250, 1_000, 3_000, 5_000, 10_000, 10_000];
 /// A shared lease is used for other counters for this long.
 const COUNTERS_SHARE_FOR: Duration = Duration::from_secs(60);
+/// Set in the ids of the leases that keep counters, and in no other: so operators can tell them.
+const COUNTERS_BIT: i64 = 1 << 62;
 /// The names that were found held are remembered up to this number.
 const MOST_WARY: usize = 1_024;
 
@@ -108,7 +109,7 @@ impl Core {
 
     /// Makes a lease for a request; its time counts from before it is asked for.
     pub(super) async fn grant(self: &Arc<Self>, job: &Job, ttl: Duration) -> Result<Fresh, Failure> {
-        let id = self.fresh_id()?;
+        let id = self.fresh_id()? & !COUNTERS_BIT;
         let now = self.env.now();
         let seconds = whole_seconds(ttl);
         let lease = Lease { id, ends: now.saturating_add(Duration::from_secs(seconds)) };
@@ -150,7 +151,7 @@ impl Core {
                 .fill_random(&mut bytes)
                 .map_err(|error| Failure::new(NodeErrorKind::NotReady, error.to_string()))?;
             let id = i64::from_be_bytes(bytes) & i64::MAX;
-            if id != 0 {
+            if id & !COUNTERS_BIT != 0 {
                 return Ok(id);
             }
         }
@@ -165,7 +166,7 @@ impl Core {
         if let Some(id) = self.shared_lease(keep) {
             return Ok(id);
         }
-        let id = self.fresh_id()?;
+        let id = self.fresh_id()? | COUNTERS_BIT;
         let seconds = whole_seconds(keep.saturating_add(COUNTERS_SHARE_FOR.max(keep / 8)));
         let ends = self.env.now().saturating_add(Duration::from_secs(seconds));
         self.grant_lease(id, seconds, until).await.map_err(Failure::harmless)?;
@@ -203,7 +204,7 @@ impl Core {
         Ok(())
     }
 
-    /// Revokes leases in the background, several times if need be. What cannot be revoked ends with its TTL.
+    /// Revokes leases in the background, and tries so for half a minute if need be. What cannot be revoked ends with its TTL.
     pub(super) fn revoke_later(self: &Arc<Self>, name: &LockName, owner: &OwnerToken, ids: Vec<i64>) {
         if ids.is_empty() {
             return;
@@ -212,7 +213,8 @@ impl Core {
         self.env.spawn(Box::pin(async move {
             let mut left = ids;
             for pause in REVOKE_PAUSES {
-                if !pause.is_zero() {
+                if pause > 0 {
+                    let pause = Duration::from_millis(pause);
                     core.env.sleep_until(core.env.now().saturating_add(pause)).await;
                 }
                 let mut failed = Vec::new();

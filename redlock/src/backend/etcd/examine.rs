@@ -1,7 +1,6 @@
 //! How an ensemble is set up, and what of that can hurt locks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use etcd_client::{AlarmAction, AlarmType, Client, GetOptions, StatusResponse};
 

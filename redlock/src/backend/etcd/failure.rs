@@ -1,6 +1,5 @@
 //! What goes wrong with a request, put into the words and kinds of a node.
 
-use std::error::Error as _;
 use std::sync::Arc;
 
 use etcd_client::Error;

@@ -69,6 +69,16 @@ impl Leases {
         owned.others.iter().map(|other| other.id).collect()
     }
 
+    /// The lock was found on this lease, which nothing is known of here.
+    pub(super) fn found(&self, name: &LockName, owner: &OwnerToken, lease: Lease, now: Instant) {
+        let mut table = self.table();
+        table.make_room(now);
+        let owned = table.owners.entry((name.clone(), *owner)).or_default();
+        owned.others.retain(|other| other.id != lease.id);
+        let before = owned.current.replace(lease).filter(|before| before.id != lease.id);
+        owned.others.extend(before);
+    }
+
     /// The lock is not on the lease that was thought to be current.
     pub(super) fn doubt(&self, name: &LockName, owner: &OwnerToken) {
         if let Some(owned) = self.table().owners.get_mut(&(name.clone(), *owner)) {

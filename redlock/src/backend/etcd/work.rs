@@ -157,8 +157,8 @@ impl Core {
                 None => match self.find(job).await? {
                     Found::Ours(lease) => Some(lease),
                     Found::Nothing if restore => None,
-                    Found::Nothing => return Ok(refused(RefusalReason::Missing)),
-                    Found::Refused(reply) => return Ok(reply),
+                    Found::Nothing => return Ok(self.lost(job, refused(RefusalReason::Missing))),
+                    Found::Refused(reply) => return Ok(self.lost(job, reply)),
                 },
             };
             let left = from.map_or(Duration::ZERO, |lease| lease.ends.saturating_since(self.env.now()));
@@ -190,8 +190,11 @@ impl Core {
                     // Looked for anew.
                     self.leases.doubt(name, owner);
                     match lock {
-                        Some(lock) if !lock.is_of(owner) => return Ok(self.held(name, &lock, *until).await),
-                        None if !restore => return Ok(refused(RefusalReason::Missing)),
+                        Some(lock) if !lock.is_of(owner) => {
+                            let reply = self.held(name, &lock, *until).await;
+                            return Ok(self.lost(job, reply));
+                        }
+                        None if !restore => return Ok(self.lost(job, refused(RefusalReason::Missing))),
                         _ => {}
                     }
                 }
@@ -204,6 +207,13 @@ impl Core {
         Err(too_often())
     }
 
+    /// The owner does not have the lock: what is left of its leases holds nothing that it was told of.
+    fn lost(self: &Arc<Self>, job: &Job, reply: Reply) -> Reply {
+        let leases = self.leases.released(&job.name, &job.owner);
+        self.revoke_later(&job.name, &job.owner, leases);
+        reply
+    }
+
     /// Looks for the owner's lock.
     async fn find(&self, job: &Job) -> Result<Found, Failure> {
         let Some(lock) = self.look(&job.keys, job.until).await?.lock else { return Ok(Found::Nothing) };
@@ -213,8 +223,13 @@ impl Core {
         // It may tell too much or too little: a leader that was replaced does not know. Nothing but the new lease's length
         // depends on it. Whole seconds, rounded down.
         let left = self.remaining(lock.lease, job.until).await.unwrap_or_default();
-        let ends = self.env.now().saturating_add(left).saturating_add(Duration::from_secs(1));
-        Ok(Found::Ours(Lease { id: lock.lease, ends }))
+        let now = self.env.now();
+        let ends = now.saturating_add(left).saturating_add(Duration::from_secs(1));
+        let lease = Lease { id: lock.lease, ends };
+        if lock.is_of(&job.owner) && lock.lease != 0 {
+            self.leases.found(&job.name, &job.owner, lease, now);
+        }
+        Ok(Found::Ours(lease))
     }
 
     pub(super) async fn raise(

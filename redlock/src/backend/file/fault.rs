@@ -11,16 +11,23 @@ use crate::node::{Effect, NodeError, NodeErrorKind};
 /// A file could not be had, read or written.
 #[derive(Debug)]
 pub(super) struct Fault {
-    pub(super) kind: NodeErrorKind,
+    kind: NodeErrorKind,
     effect: Effect,
     detail: String,
+    /// The directory is not there any more: it must be opened anew.
+    pub(super) is_removed: bool,
 }
 
 pub(super) type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
     pub(super) fn new(kind: NodeErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, effect: Effect::None, detail: detail.into() }
+        Self { kind, effect: Effect::None, detail: detail.into(), is_removed: false }
+    }
+
+    /// The directory was removed.
+    pub(super) fn removed(path: &Path) -> Self {
+        Self { is_removed: true, ..cannot("open", path)(Errno::NOENT) }
     }
 
     /// It may have been written all the same.

@@ -78,7 +78,8 @@ impl Place {
         let directory = open(root, flags, Mode::empty()).map_err(cannot("open", root))?;
         refuse_network(&directory, root)?;
         let stat = fstat(&directory).map_err(cannot("look at", root))?;
-        let mode = Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o777);
+        // With that of the group, which new files get from the folder.
+        let mode = Mode::from_raw_mode(stat.st_mode) & Mode::from_raw_mode(0o2777);
         let instance = format!("{:x}:{:x}", stat.st_dev, stat.st_ino);
 
         let _lock = lock_whole(root, mode)?;

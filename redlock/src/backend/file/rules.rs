@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::record::Record;
-use crate::id::{Instant, OwnerToken, Ttl};
+use crate::id::{FencingToken, Instant, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
     AcquireRequest, ExtendRequest, Grant, Raise, RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Reply,
@@ -114,7 +114,8 @@ impl Moment {
 
     /// Has the counter stand there at least.
     fn count(&self, record: &mut Record, raise: Raise, ttl: Ttl) -> Grant {
-        let value = self.counter(record).max(raise.to);
+        // Beyond the end of all tokens nothing is stored: whoever asks for it sees that it is not there.
+        let value = self.counter(record).max(raise.to.min(FencingToken::MAX));
         let keep: Duration = keep_for(value, self.wall, ttl.get(), raise.retention);
         record.kept = record.kept.max(self.now.saturating_add(keep));
         record.counter = value;

@@ -63,7 +63,7 @@ impl Place {
                 // Nothing can be in a directory that was removed; it must not look as if everything were free.
                 let is_removed = fstat(&self.locks).map_err(cannot("look at", &path))?.st_nlink == 0;
                 return if is_removed {
-                    Err(cannot("open", &path)(Errno::NOENT))
+                    Err(Fault::removed(&path))
                 } else {
                     Ok(Found::Nothing)
                 };
@@ -101,7 +101,11 @@ impl Place {
             file => File::from(file.map_err(cannot("create", &path))?),
         };
         let is_there = (|| {
-            flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(cannot("lock", &path))?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // By who takes it for a dead process's, and removes it.
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                locked => locked.map_err(cannot("lock", &path))?,
+            }
             allow(&file, self.mode);
             file.write_all_at(&record.encode(key), 0).map_err(cannot_io("write", &path))?;
             match linkat(&self.new, &name, &self.locks, &key.file, AtFlags::empty()) {

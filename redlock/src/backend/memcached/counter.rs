@@ -75,9 +75,11 @@ impl Count {
     }
 
     /// Where the counter goes for this owner, at `now` in the server's microseconds; `None`: it is at its end.
+    /// The counter has `left` to live.
     pub(super) fn next(
         &self,
         counter: &Counter,
+        left: Duration,
         owner: &str,
         now: u64,
         floor: u64,
@@ -91,21 +93,29 @@ impl Count {
                 let value = next_counter(counter.value.max(floor), fence, now, protections)?;
                 Some(Next { value, is_there: false })
             }
-            // Stored anew in any case: it is to be kept for as long as the lock is, and longer.
             How::To(raise) => {
                 let value = counter.value.max(raise.to.min(FencingToken::MAX));
-                Some(Next { value, is_there: false })
+                let is_there = counter.value == value && left >= self.keep_for(value, now);
+                Some(Next { value, is_there })
             }
         }
     }
 
     /// For how long a counter that stands there must be kept.
-    pub(super) fn keep_for(&self, value: u64, now: u64) -> Duration {
-        let retention = match &self.how {
+    fn keep_for(&self, value: u64, now: u64) -> Duration {
+        keep_for(value, now, self.ttl, self.retention())
+    }
+
+    /// For how long it is stored: longer, so that not every renewal has to store it anew.
+    pub(super) fn stored_for(&self, value: u64, now: u64) -> Duration {
+        self.keep_for(value, now).saturating_add(self.retention() / 4)
+    }
+
+    fn retention(&self) -> Duration {
+        match &self.how {
             How::Up(fence) => fence.retention,
             How::To(raise) => raise.retention,
-        };
-        keep_for(value, now, self.ttl, retention)
+        }
     }
 }
 
@@ -183,15 +193,30 @@ mod tests {
     fn a_repetition_counts_once_and_a_token_that_was_counted_for_another_is_never_taken() {
         let count = Count::up(Fence::new(NOW, 1, Duration::ZERO), Duration::from_secs(1));
         let of = |owner: &str| Counter { value: NOW + 5, owner: owner.to_owned() };
-        let next = |owner| count.next(&of(owner), "me", NOW, 0, &Default::default());
+        let next = |owner| count.next(&of(owner), Duration::ZERO, "me", NOW, 0, &Default::default());
         assert_eq!(next("me"), Some(Next { value: NOW + 5, is_there: true }));
         assert_eq!(next("other"), Some(Next { value: NOW + 6, is_there: false }));
     }
 
     #[test]
+    fn a_raise_stores_a_counter_anew_only_where_it_is_too_low_or_would_end_too_soon() {
+        let (ttl, retention) = (Duration::from_secs(10), Duration::from_secs(600));
+        let count = Count::to(Raise::new(NOW, retention), ttl);
+        let next = |value, left| {
+            let counter = Counter { value, owner: "other".to_owned() };
+            count.next(&counter, Duration::from_secs(left), "me", NOW, 0, &Default::default()).unwrap()
+        };
+        assert_eq!(next(NOW - 1, 10_000), Next { value: NOW, is_there: false });
+        assert_eq!(next(NOW + 1, 600), Next { value: NOW + 1, is_there: false });
+        assert_eq!(next(NOW + 1, 612), Next { value: NOW + 1, is_there: true });
+        assert_eq!(count.stored_for(NOW, NOW), Duration::from_secs(761));
+    }
+
+    #[test]
     fn counters_begin_above_the_floor_and_end() {
         let count = Count::up(Fence::new(NOW, 1, Duration::ZERO), Duration::from_secs(1));
-        let next = |floor| count.next(&Counter::default(), "me", NOW, floor, &Default::default());
+        let next =
+            |floor| count.next(&Counter::default(), Duration::ZERO, "me", NOW, floor, &Default::default());
         assert_eq!(next(NOW + 9).unwrap().value, NOW + 10);
         assert_eq!(next(FencingToken::MAX), None);
     }

@@ -6,7 +6,7 @@ use super::codec::{Answer, Pipeline};
 use super::link::{call, field};
 use super::shard::{Session, Shard};
 use super::{failure::Failure, keys};
-use crate::node::{Examination, FindingKind, Persistence, Severity, is_this_machine};
+use crate::node::{Examination, FindingKind, Severity, is_this_machine};
 
 type Stats = [(String, String)];
 
@@ -46,7 +46,11 @@ fn judge(stats: &Stats, settings: &Stats, host: &str, has_tls: bool, version: &s
     let is = |name, value| field(settings, name) == Some(value);
     let mut findings = vec![
         FindingKind::Version { version: version.to_owned() },
-        FindingKind::ForgetsOnRestart { persistence: Persistence::Nothing },
+        other(
+            Severity::Warning,
+            "a restart loses all locks",
+            "the restart guard covers it; without that, keep it away for maxExpiration after one",
+        ),
     ];
     let (used, limit) = (number(stats, "bytes"), number(settings, "maxbytes"));
     match field(settings, "evictions") {

@@ -104,9 +104,10 @@ impl Shard {
         self.note_time(shown, &answered);
         let there = item(marker);
         let is_over = |until| shown.saturating_mul(1_000_000) >= until;
-        let may_change = there.map(|item| item.value.clone().unwrap_or_default()) == known
-            && (!new.must_be_over || text.is_some_and(|text| is_over(text.marker.until)));
-        if may_change {
+        if new.must_be_over && !text.is_some_and(|text| is_over(text.marker.until)) {
+            return Ok(session.standing());
+        }
+        if there.map(|item| item.value.clone().unwrap_or_default()) == known {
             let (born, until) = new.times.unwrap_or_else(|lasts| {
                 let (born, now) = {
                     let clock = self.clock();

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::stream::Tls;
 use super::url::Address;
 use crate::env::Env;
-use crate::id::{Incarnation, Instant, OwnerToken, Standing, Ttl};
+use crate::id::{Incarnation, OwnerToken, Standing, Ttl};
 use crate::node::marker_text::Text;
 use crate::node::{Effect, NodeError, NodeErrorKind};
 use crate::protections::Protections;
@@ -244,7 +244,8 @@ impl Shard {
         }
         if unanswered.by_owner.len() >= MOST_UNANSWERED {
             let end = unanswered.others.map_or(end, |others| others.end.max(end));
-            unanswered.others = Some(Sent { end, ..sent });
+            // On none of the connections that there are: their end alone counts.
+            unanswered.others = Some(Sent { end, session: 0, ..sent });
             return;
         }
         let later = unanswered.by_owner.get(owner).map_or(end, |earlier| earlier.end.max(end));

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -18,7 +19,7 @@ pub(super) fn load(files: &TlsFiles) -> Result<Tls, MemcachedConfigError> {
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_root_certificates(roots(files.ca.as_deref())?);
-    let config = match (&files.cert, &files.key) {
+    let mut config = match (&files.cert, &files.key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates(cert, "the client's certificate")?;
@@ -27,6 +28,8 @@ pub(super) fn load(files: &TlsFiles) -> Result<Tls, MemcachedConfigError> {
         (Some(_), None) => return Err(incomplete("certificate", "key")),
         (None, Some(_)) => return Err(incomplete("key", "certificate")),
     };
+    // A memcached that verifies clients refuses sessions that are resumed: it sets no session id context. Connections are few.
+    config.resumption = Resumption::disabled();
     Ok(Some(tokio_rustls::TlsConnector::from(Arc::new(config))))
 }
 

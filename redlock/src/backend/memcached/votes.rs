@@ -8,6 +8,7 @@
 //! look, and a look and the `cas` or `md` that follows it go over one connection, which is to one process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clock::{LATEST_END, prolonged};
 use super::codec::{Answer, Item, Pipeline};
@@ -15,8 +16,8 @@ use super::connection::Answered;
 use super::counter::{self, Count, Counter};
 use super::keys;
 use super::link;
-use super::shard::{Memory, Session, Shard};
-use crate::id::{Instant, OwnerToken};
+use super::shard::{Memory, Sent, Session, Shard};
+use crate::id::{Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::{
     AcquireRequest, Effect, ExtendRequest, Grant, Inspection, NodeError, NodeErrorKind, RaiseRequest,
     Refusal, RefusalReason, ReleaseRequest, Released, Reply,
@@ -24,6 +25,8 @@ use crate::node::{
 
 /// So often something is tried that somebody else changes in between.
 const TRIES: usize = 16;
+/// Of a request that stores no lock.
+const NO_TTL: Ttl = Ttl::from_const(Ttl::MIN);
 
 /// The names of what is kept about a lock.
 struct Keys {
@@ -47,6 +50,7 @@ struct Vote {
     keys: Keys,
     owner: OwnerToken,
     token: String,
+    ttl: Duration,
     deadline: Instant,
     /// What becomes of the counter; `None`: nothing.
     count: Option<Count>,
@@ -55,14 +59,9 @@ struct Vote {
 }
 
 impl Shard {
-    fn keys(&self, name: &crate::id::LockName) -> Keys {
+    fn keys(&self, name: &LockName) -> Keys {
         let main = keys::main(&self.config.prefix, name);
         Keys { auxiliary: keys::auxiliary(&main), main }
-    }
-
-    /// An end as it is sent. Without the safeguard it is relative, and so counts from when the request runs.
-    fn sent_end(&self, end: u64, ttl: crate::id::Ttl) -> u64 {
-        if self.protections.stale_deadline() { end } else { crate::id::millis_up(ttl.get()).div_ceil(1_000) }
     }
 
     pub(super) async fn acquire(self: Arc<Self>, request: AcquireRequest) -> Result<Reply, NodeError> {
@@ -74,11 +73,11 @@ impl Shard {
         let end = self.end(ttl)?;
         let count = fence.map(|fence| Count::up(fence, ttl.get()));
         let keys = self.keys(&name);
-        let mut vote = Vote::new(self, session, keys, owner, deadline, count);
+        let mut vote = Vote::new(self, session, keys, owner, ttl, deadline, count);
         if vote.is_late() {
             return Ok(refused(RefusalReason::Stale, None));
         }
-        let (added, mut look) = vote.add(vote.shard.sent_end(end, ttl)).await?;
+        let (added, mut look) = vote.add(end).await?;
         if !look.is_marked {
             return vote.take_back(look.main).await;
         }
@@ -106,13 +105,13 @@ impl Shard {
         let end = self.end(ttl)?;
         let count = fence.map(|raise| Count::to(raise, ttl.get()));
         let keys = self.keys(&name);
-        let mut vote = Vote::new(self, session, keys, owner, deadline, count);
+        let mut vote = Vote::new(self, session, keys, owner, ttl, deadline, count);
         if vote.is_late() {
             return Ok(refused(RefusalReason::Stale, None));
         }
         let mut look = vote.look(Pipeline::new(), 0).await?.1;
         if restore && look.is_marked && look.main.is_none() {
-            let (added, seen) = vote.add(vote.shard.sent_end(end, ttl)).await?;
+            let (added, seen) = vote.add(end).await?;
             if !seen.is_marked {
                 return vote.take_back(seen.main).await;
             }
@@ -122,7 +121,7 @@ impl Shard {
                 _ => look = seen,
             }
         }
-        match vote.prolong(look, vote.shard.sent_end(end, ttl)).await? {
+        match vote.prolong(look, end).await? {
             Ok(look) => vote.finish(look).await,
             Err(refusal) => Ok(refusal),
         }
@@ -133,7 +132,8 @@ impl Shard {
         let session = self.session()?;
         self.may_not_prolong(&session)?;
         let keys = self.keys(&name);
-        let mut vote = Vote::new(self, session, keys, owner, deadline, Some(Count::to(fence, ttl.get())));
+        let count = Some(Count::to(fence, ttl.get()));
+        let mut vote = Vote::new(self, session, keys, owner, ttl, deadline, count);
         if vote.is_late() {
             return Ok(refused(RefusalReason::Stale, None));
         }
@@ -148,19 +148,10 @@ impl Shard {
         let ReleaseRequest { name, owner, unsettled } = request;
         let (session, keys) = (self.session()?, self.keys(&name));
         let sent = unsettled.and_then(|_| self.never_answered(&owner));
-        let mut vote = Vote::new(self, session, keys, owner, Instant::default(), None);
+        let mut vote = Vote::new(self, session, keys, owner, NO_TTL, Instant::default(), None);
         let mut was_held = None;
         for _ in 0..TRIES {
-            // The server's own time tells whether what was sent on an earlier connection is over.
-            let mut before = Pipeline::new();
-            before.stats("");
-            let (answers, look) = vote.look(before, 1).await?;
-            if let [Answer::Stats(stats)] = answers.as_slice()
-                && let (Some(sent), Some(shown)) = (sent, link::time(stats))
-                && sent.is_over(&vote.session, shown)
-            {
-                vote.shard.answered(&vote.owner);
-            }
+            let look = vote.look(Pipeline::new(), 0).await?.1;
             let item = match (vote.owned(&look), look.main) {
                 (Owned::Ours, Some(item)) => item,
                 (Owned::Others(_), Some(item)) if !vote.shard.protections.release_owner_check() => item,
@@ -182,15 +173,21 @@ impl Shard {
         let was_held = was_held.ok_or_else(|| vote.restless())?;
         let settled = match sent {
             None => true,
-            Some(sent) => sent.is_over(&vote.session, vote.shard.clock().least()),
+            Some(sent) => {
+                let shown = vote.shown_time(sent).await?;
+                sent.is_over(&vote.session, shown)
+            }
         };
+        if settled && sent.is_some() {
+            vote.shard.answered(&vote.owner);
+        }
         Ok(Released::new(was_held, settled))
     }
 
-    pub(super) async fn inspect(self: Arc<Self>, name: crate::id::LockName) -> Result<Inspection, NodeError> {
+    pub(super) async fn inspect(self: Arc<Self>, name: LockName) -> Result<Inspection, NodeError> {
         let (session, keys) = (self.session()?, self.keys(&name));
         let nobody = OwnerToken::from_bytes([0; OwnerToken::BYTES]);
-        let mut vote = Vote::new(self, session, keys, nobody, Instant::default(), None);
+        let mut vote = Vote::new(self, session, keys, nobody, NO_TTL, Instant::default(), None);
         let mut pipeline = Pipeline::new();
         pipeline.get(&vote.keys.main);
         pipeline.get(&vote.keys.auxiliary);
@@ -218,7 +215,7 @@ impl Shard {
         match answered.answers.as_slice() {
             [Answer::Item(item)] if item.value.as_ref() == Some(there) => {
                 let now = self.clock().at(self.env.now());
-                let left = std::time::Duration::from_micros(text.marker.until.saturating_sub(now));
+                let left = Duration::from_micros(text.marker.until.saturating_sub(now));
                 Ok(Some(refused(RefusalReason::Quarantined, Some(left))))
             }
             [Answer::Item(_) | Answer::Missing] => Err(self.unmarked(session, Effect::None)),
@@ -242,7 +239,7 @@ enum Owned {
     Ours,
     Nobodys,
     /// With how much it has left.
-    Others(Option<std::time::Duration>),
+    Others(Option<Duration>),
 }
 
 impl Vote {
@@ -251,11 +248,17 @@ impl Vote {
         session: Arc<Session>,
         keys: Keys,
         owner: OwnerToken,
+        ttl: Ttl,
         deadline: Instant,
         count: Option<Count>,
     ) -> Self {
         let token = owner.to_hex();
-        Self { shard, session, keys, owner, token, deadline, count, touched: false }
+        Self { shard, session, keys, owner, token, ttl: ttl.get(), deadline, count, touched: false }
+    }
+
+    /// An end as it is sent. Without the safeguard it is relative, and so counts from when the request runs.
+    fn sent_end(&self, end: u64) -> u64 {
+        if self.shard.protections.stale_deadline() { end } else { millis_up(self.ttl).div_ceil(1_000) }
     }
 
     fn is_late(&self) -> bool {
@@ -313,6 +316,21 @@ impl Vote {
         Ok((answers, Look { main, counter, is_marked }))
     }
 
+    /// What the server's clock shows, at least: asked for where it matters to a request that was sent on an earlier connection.
+    async fn shown_time(&mut self, sent: Sent) -> Result<u64, NodeError> {
+        let known = self.shard.clock().least();
+        if sent.is_over(&self.session, known) {
+            return Ok(known);
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.stats("");
+        let answered = self.run(pipeline).await?;
+        let [Answer::Stats(stats)] = answered.answers.as_slice() else { return Err(self.nonsense()) };
+        let shown = link::time(stats).ok_or_else(|| self.nonsense())?;
+        self.shard.note_time(shown, &answered);
+        Ok(shown)
+    }
+
     fn item(&self, answer: &Answer) -> Result<Option<Item>, NodeError> {
         match answer {
             Answer::Item(item) => Ok(Some(item.clone())),
@@ -324,7 +342,7 @@ impl Vote {
     /// Stores the lock unless somebody has it; says whether it did.
     async fn add(&mut self, end: u64) -> Result<(bool, Look), NodeError> {
         let mut pipeline = Pipeline::new();
-        pipeline.add(&self.keys.main, &self.token, end);
+        pipeline.add(&self.keys.main, &self.token, self.sent_end(end));
         // Before it is sent: should this be dropped on the way, it is remembered.
         self.shard.asked(&self.owner, &self.session, end);
         let result = self.look(pipeline, 1).await;
@@ -394,7 +412,7 @@ impl Vote {
             let mut pipeline = Pipeline::new();
             let value =
                 item.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
-            pipeline.swap(&self.keys.main, value, end, item.cas);
+            pipeline.swap(&self.keys.main, value, self.sent_end(end), item.cas);
             let (answers, seen) = self.look(pipeline, 1).await?;
             match answers.as_slice() {
                 [Answer::Stored] => {
@@ -425,9 +443,9 @@ impl Vote {
         for _ in 0..TRIES {
             let counter = Counter::read(look.counter.as_ref()).map_err(|()| self.no_counter())?;
             let now = self.shard.clock().at(self.shard.env.now());
-            let Some(next) =
-                count.next(&counter, &self.token, now, self.session.floor(), &self.shard.protections)
-            else {
+            let left = look.counter.as_ref().and_then(remaining).unwrap_or_default();
+            let (floor, protections) = (self.session.floor(), &self.shard.protections);
+            let Some(next) = count.next(&counter, left, &self.token, now, floor, protections) else {
                 return self.give_up_exhausted(look).await;
             };
             if next.is_there {
@@ -438,7 +456,7 @@ impl Vote {
                 return Err(NodeError::with_unknown_effect(&self.shard.node, NodeErrorKind::Timeout, detail));
             }
             counter::note_top(&self.shard, &self.session, next.value).await?;
-            let end = self.shard.end_of_counter(count.keep_for(next.value, now));
+            let end = self.shard.end_of_counter(count.stored_for(next.value, now));
             let text = counter::text(next.value, &self.token);
             let mut pipeline = Pipeline::new();
             match &look.counter {
@@ -524,10 +542,10 @@ impl Vote {
     }
 }
 
-fn remaining(item: &Item) -> Option<std::time::Duration> {
-    item.left.map(std::time::Duration::from_secs)
+fn remaining(item: &Item) -> Option<Duration> {
+    item.left.map(Duration::from_secs)
 }
 
-fn refused(reason: RefusalReason, remaining: Option<std::time::Duration>) -> Reply {
+fn refused(reason: RefusalReason, remaining: Option<Duration>) -> Reply {
     Reply::Refused(Refusal::new(reason, remaining))
 }

@@ -21,18 +21,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// Runs until the node is dropped (`closed` ends), and then until its session is closed.
-pub(super) async fn keep(shared: Arc<Shared>, mut closed: watch::Receiver<()>) {
+pub(super) async fn keep(shared: Arc<Shared>, closed: watch::Receiver<()>) {
+    keep_open(&shared, closed).await;
+    shared.phase.send_replace(dropped());
+}
+
+fn dropped() -> Phase {
+    Phase::Down(Failure::new(NodeErrorKind::Disconnected, "the node was dropped"))
+}
+
+async fn keep_open(shared: &Shared, mut closed: watch::Receiver<()>) {
     let link = Link::new(&shared.address);
     let mut pause = Duration::from_millis(50);
     loop {
-        let opened = match select(std::pin::pin!(open(&shared)), std::pin::pin!(closed.changed())).await {
+        let opened = match select(std::pin::pin!(open(shared)), std::pin::pin!(closed.changed())).await {
             Either::Left((opened, _)) => opened,
             Either::Right(_) => return,
         };
         match opened {
             Ok(session) => {
                 pause = Duration::from_millis(50);
-                if serve(&shared, &link, session, &mut closed).await {
+                if serve(shared, &link, session, &mut closed).await {
                     return;
                 }
             }
@@ -68,9 +77,7 @@ async fn serve(shared: &Shared, link: &Link, session: Session, closed: &mut watc
     let Some(reason) = ended else {
         // The last handle closes the session, which ends all that belongs to it.
         drop(session);
-        shared
-            .phase
-            .send_replace(Phase::Down(Failure::new(NodeErrorKind::Disconnected, "the node was dropped")));
+        shared.phase.send_replace(dropped());
         let late = shared.env.sleep_until(shared.env.now().saturating_add(CLOSING));
         let gone = std::pin::pin!(async {
             while !states.state().is_terminated() {

@@ -1,16 +1,16 @@
 //! etcd ensembles, started for a test.
 
 mod member;
+mod operator;
 mod options;
 
 use std::fmt;
-use std::process::Command;
 use std::thread;
 
 pub use member::EtcdMember;
 pub use options::EtcdOptions;
 
-use super::{ServerError, error::eventually, lock_user, port, program};
+use super::{ServerError, error::eventually, lock_user, port};
 
 /// How often other ports are tried when somebody else takes one first.
 const TRIES: u32 = 20;
@@ -138,119 +138,25 @@ impl EtcdEnsemble {
     /// The index of the leader, as the members that run see it; waits up to 30 s for one.
     ///
     /// # Errors
-    /// As [`etcdctl`](Self::etcdctl), or if there is none in time.
+    /// [`ServerError::Io`] if there is none in time.
     pub fn leader(&self) -> Result<usize, ServerError> {
         let mut leader = None;
         eventually("there is a leader", "etcd", || {
             let answering = || self.iter().enumerate().filter(|(_, member)| member.answers());
-            leader = answering().find(|(_, member)| self.leads(member)).map(|(index, _)| index);
+            leader = answering().find(|(_, member)| member.leads()).map(|(index, _)| index);
             Ok(leader.is_some())
         })?;
         Ok(leader.unwrap_or_default())
     }
 
-    fn leads(&self, member: &EtcdMember) -> bool {
-        let Ok(status) = self.run(&member.operator_url(), &["endpoint", "status", "-w", "fields"]) else {
-            return false;
-        };
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(&format!("\"{name}\"")))?;
-            line.rsplit(' ').next().map(str::to_owned)
-        };
-        field("Leader").is_some_and(|leader| leader != "0" && Some(leader) == field("MemberID"))
+    /// Whether users must log in.
+    pub(super) fn is_locked(&self) -> bool {
+        self.options.auth
     }
 
-    /// Runs `etcdctl` as an operator, on the members that run and are not paused, and returns what it printed:
-    /// `ensemble.etcdctl(&["lease", "list"])`.
-    ///
-    /// # Errors
-    /// [`ServerError::Refused`] if it fails, [`ServerError::NotInstalled`] if it is not there.
-    pub fn etcdctl(&self, arguments: &[&str]) -> Result<String, ServerError> {
-        let urls: Vec<_> =
-            self.iter().filter(|member| member.answers()).map(EtcdMember::operator_url).collect();
-        self.run(&urls.join(","), arguments)
-    }
-
-    fn run(&self, endpoints: &str, arguments: &[&str]) -> Result<String, ServerError> {
-        let mut command = Command::new(program::etcdctl()?);
-        command.env("ETCDCTL_API", "3").args(["--endpoints", endpoints]).args(["--command-timeout", "5s"]);
-        if self.options.auth {
-            command.env("ETCDCTL_USER", format!("root:{}", self.password));
-        }
-        let server = || format!("etcd on {endpoints}");
-        let output = command.args(arguments).output().map_err(|source| ServerError::Io {
-            server: server(),
-            action: "run etcdctl".to_owned(),
-            source,
-        })?;
-        if !output.status.success() {
-            let command = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(ServerError::Refused { server: server(), command, message });
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// The names of all keys, sorted.
-    ///
-    /// # Errors
-    /// As [`etcdctl`](Self::etcdctl).
-    pub fn keys(&self) -> Result<Vec<String>, ServerError> {
-        let text = self.etcdctl(&["get", "", "--prefix", "--keys-only"])?;
-        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-    }
-
-    /// The keys of locks that somebody holds: all but the library's own, which hold counters.
-    ///
-    /// # Errors
-    /// As [`etcdctl`](Self::etcdctl).
-    pub fn lock_keys(&self) -> Result<Vec<String>, ServerError> {
-        let mut keys = self.keys()?;
-        keys.retain(|key| !key.starts_with("#redlock:") || key.starts_with("#redlock:esc:"));
-        Ok(keys)
-    }
-
-    /// The ids of all leases, as hexadecimal digits.
-    ///
-    /// # Errors
-    /// As [`etcdctl`](Self::etcdctl).
-    pub fn leases(&self) -> Result<Vec<String>, ServerError> {
-        let text = self.etcdctl(&["lease", "list"])?;
-        Ok(text.lines().filter(|line| !line.starts_with("found")).map(str::to_owned).collect())
-    }
-
-    /// The ids of the leases that hold locks, or nothing: all but those of fencing counters alone.
-    ///
-    /// # Errors
-    /// As [`etcdctl`](Self::etcdctl).
-    pub fn lock_leases(&self) -> Result<Vec<String>, ServerError> {
-        let mut found = Vec::new();
-        for lease in self.leases()? {
-            let text = self.etcdctl(&["lease", "timetolive", &lease, "--keys"])?;
-            let keys = text.split("attached keys([").nth(1).unwrap_or_default();
-            // It may have ended meanwhile.
-            if !text.contains("already expired") && !keys.starts_with("#redlock:aux:") {
-                found.push(lease);
-            }
-        }
-        Ok(found)
-    }
-
-    /// A user with the rights that the documentation asks for, and no more.
-    fn enable_auth(&self) -> Result<(), ServerError> {
-        // Before it is enabled, nobody has to log in.
-        let plain = Self { members: Vec::new(), options: EtcdOptions::default(), password: String::new() };
-        let urls: Vec<_> = self.iter().map(EtcdMember::operator_url).collect();
-        let run = |arguments: &[&str]| plain.run(&urls.join(","), arguments).map(drop);
-        run(&["user", "add", &format!("root:{}", self.password)])?;
-        run(&["user", "grant-role", "root", "root"])?;
-        run(&["user", "add", &format!("{}:{}", Self::USER, self.password)])?;
-        run(&["role", "add", Self::USER])?;
-        for prefix in &self.options.prefixes {
-            run(&["role", "grant-permission", Self::USER, "--prefix=true", "readwrite", prefix])?;
-        }
-        run(&["user", "grant-role", Self::USER, Self::USER])?;
-        run(&["auth", "enable"])
+    /// What the keys begin with to which the user has rights.
+    pub(super) fn prefixes(&self) -> &[String] {
+        &self.options.prefixes
     }
 }
 

@@ -28,8 +28,6 @@ const INSTALL_MEMCACHED: &str =
     "`apt-get install memcached`, `dnf install memcached`, `apk add memcached` or `brew install memcached`";
 const INSTALL_ETCD: &str =
     "`apt-get install etcd-server`, `dnf install etcd`, `apk add etcd` or `brew install etcd`";
-const INSTALL_ETCDCTL: &str =
-    "`apt-get install etcd-client`, `dnf install etcd`, `apk add etcd-ctl` or `brew install etcd`";
 const INSTALL_JAVA: &str = "`apt-get install zookeeperd`, or ZooKeeper and a Java runtime";
 
 /// The program of a memcached on this machine.
@@ -46,14 +44,6 @@ pub fn memcached() -> Result<PathBuf, ServerError> {
 /// [`ServerError::NotInstalled`] says what to install.
 pub(super) fn etcd() -> Result<PathBuf, ServerError> {
     find(&["etcd"], INSTALL_ETCD)
-}
-
-/// The command line client of etcd.
-///
-/// # Errors
-/// [`ServerError::NotInstalled`] says what to install.
-pub(super) fn etcdctl() -> Result<PathBuf, ServerError> {
-    find(&["etcdctl"], INSTALL_ETCDCTL)
 }
 
 /// The Java runtime that runs ZooKeeper.

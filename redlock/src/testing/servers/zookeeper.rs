@@ -169,9 +169,7 @@ impl ZooKeeperEnsemble {
 
     /// The index of the member that leads, or stands alone; `None` while nobody does.
     pub fn leader(&self) -> Option<usize> {
-        self.members
-            .iter()
-            .position(|member| matches!(member.mode().as_deref(), Some("leader" | "standalone")))
+        self.members.iter().position(|member| matches!(member.mode().as_deref(), Some("leader" | "standalone")))
     }
 
     /// The names of the znodes directly below `path`, sorted; none if it does not exist.
@@ -217,6 +215,12 @@ impl ZooKeeperEnsemble {
             for index in (leader..self.members.len()).chain(0..leader) {
                 match question(&self.members[index]) {
                     Ok(answer) => return Ok(answer),
+                    // Nobody else says otherwise.
+                    Err(ServerError::Io { source, server, action })
+                        if source.kind() == std::io::ErrorKind::PermissionDenied =>
+                    {
+                        return Err(ServerError::Io { server, action, source });
+                    }
                     Err(failed) => error = error.or(Some(failed)),
                 }
             }
@@ -235,8 +239,11 @@ fn class_path() -> Option<String> {
     let homes = std::env::var_os("ZOOKEEPER_HOME").map(PathBuf::from);
     homes.into_iter().chain(USUAL_JARS.iter().map(PathBuf::from)).find_map(|place| {
         if place.is_file() {
-            // Its manifest names the others.
-            return Some(place.display().to_string());
+            // Its manifest names the others, but for these: a log, and what TLS needs.
+            let beside = ["slf4j-simple.jar", "netty-codec.jar", "netty-resolver.jar"];
+            let beside = beside.iter().map(|jar| place.with_file_name(jar)).filter(|jar| jar.is_file());
+            let all = std::iter::once(place.clone()).chain(beside).map(|jar| jar.display().to_string());
+            return Some(all.collect::<Vec<_>>().join(":"));
         }
         let holds_jars = |folder: &PathBuf| {
             let Ok(files) = std::fs::read_dir(folder) else { return false };
@@ -245,9 +252,6 @@ fn class_path() -> Option<String> {
                 name.starts_with("zookeeper") && name.ends_with(".jar")
             })
         };
-        [place.join("lib"), place]
-            .into_iter()
-            .find(holds_jars)
-            .map(|folder| format!("{}/*", folder.display()))
+        [place.join("lib"), place].into_iter().find(holds_jars).map(|folder| format!("{}/*", folder.display()))
     })
 }

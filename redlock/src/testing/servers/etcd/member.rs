@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::EtcdOptions;
+use super::operator::texts;
 use crate::testing::servers::process::ServerProcess;
 use crate::testing::servers::{ServerError, program};
 
@@ -83,10 +84,6 @@ impl EtcdMember {
     /// `127.0.0.1:PORT` for clients; the same over restarts.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
-    }
-
-    pub(super) fn operator_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.operator_port)
     }
 
     /// The process id; none after [`kill`](Self::kill).
@@ -166,14 +163,43 @@ impl EtcdMember {
 
     /// Whether it reads with a majority's consent.
     fn is_healthy(&self) -> io::Result<bool> {
-        let limit = Duration::from_secs(2);
+        Ok(self.talk("GET /health HTTP/1.0\r\n\r\n")?.contains(r#"{"health":"true"}"#))
+    }
+
+    /// Whether it is the leader, as it sees it itself.
+    pub(super) fn leads(&self) -> bool {
+        let status = self.post("maintenance/status", "{}", None).unwrap_or_default();
+        let first = |field: &str| texts(&status, field).into_iter().next();
+        first("leader").is_some_and(|leader| Some(leader) == first("member_id"))
+    }
+
+    /// Sends a request to etcd's JSON interface.
+    pub(super) fn post(&self, path: &str, request: &str, token: Option<&str>) -> Result<String, ServerError> {
+        let token = token.map_or_else(String::new, |token| format!("Authorization: {token}\r\n"));
+        let length = request.len();
+        let text = format!("POST /v3/{path} HTTP/1.0\r\n{token}Content-Length: {length}\r\n\r\n{request}");
+        let answer = self.talk(&text).map_err(|error| self.failed(&format!("ask for {path}"), error))?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        if head.lines().next().is_some_and(|line| line.contains(" 200 ")) {
+            return Ok(body.to_owned());
+        }
+        Err(ServerError::Refused {
+            server: self.name(),
+            command: path.to_owned(),
+            message: body.trim().to_owned(),
+        })
+    }
+
+    /// One exchange of HTTP on a connection of its own.
+    fn talk(&self, text: &str) -> io::Result<String> {
+        let limit = Duration::from_secs(5);
         let address = SocketAddr::from(([127, 0, 0, 1], self.operator_port));
         let mut connection = TcpStream::connect_timeout(&address, limit)?;
         connection.set_read_timeout(Some(limit))?;
-        connection.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        connection.write_all(text.as_bytes())?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer)?;
-        Ok(answer.contains(r#"{"health":"true"}"#))
+        Ok(answer)
     }
 
     fn with_process(

@@ -9,6 +9,7 @@ const GET_DATA: i32 = 4;
 const GET_CHILDREN: i32 = 8;
 const CLOSE: i32 = -11;
 const NO_NODE: i32 = -101;
+const NO_AUTH: i32 = -102;
 
 fn open(port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), LIMIT)?;
@@ -70,6 +71,7 @@ fn read(port: u16, operation: i32, path: &str) -> io::Result<Option<Vec<u8>>> {
     match number(&mut rest)? {
         0 => Ok(Some(rest.to_vec())),
         NO_NODE => Ok(None),
+        NO_AUTH => Err(io::ErrorKind::PermissionDenied.into()),
         code => Err(io::Error::other(format!("the server answered with code {code}"))),
     }
 }
