@@ -5,6 +5,7 @@ mod counters;
 mod holds;
 mod markers;
 mod says;
+mod watches;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    [holds::cases(), counters::cases(), says::cases(), client::cases(), markers::cases()]
+    [holds::cases(), counters::cases(), says::cases(), watches::cases(), client::cases(), markers::cases()]
         .into_iter()
         .flatten()
         .collect()
@@ -127,6 +128,11 @@ fn defects_of_counters_fail_their_checks_and_no_others() {
 #[test]
 fn defects_of_what_is_said_fail_their_checks_and_no_others() {
     judge(says::cases());
+}
+
+#[test]
+fn defects_of_watches_fail_their_checks_and_no_others() {
+    judge(watches::cases());
 }
 
 #[test]
