@@ -9,7 +9,7 @@ mod strike;
 
 pub use play::{Progress, play};
 pub use possible::{check, possible};
-pub use schedule::{Plan, left_out, schedule};
+pub use schedule::{Plan, Store, left_out, schedule};
 pub use strike::{Crew, Figures, Stage, Strike};
 
 use std::fmt;

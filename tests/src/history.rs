@@ -26,12 +26,14 @@ pub struct Run {
     pub command: String,
     /// The seed of everything random in it.
     pub seed: u64,
-    /// Which fleet: `process`, `docker` or `urls`.
+    /// Which kind of fleet.
     pub fleet: String,
     /// The server's program and version, as far as known.
     pub server: String,
     /// What the nodes are called, in their order.
     pub nodes: Vec<String>,
+    /// Whether a node that was down has forgotten its locks, or counts as one that has, and grants nothing new for a while.
+    pub restarts_forget: bool,
     /// How many clients there were.
     pub clients: usize,
     /// The kinds of faults that could occur.

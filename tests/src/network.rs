@@ -1,8 +1,9 @@
-//! The ways between clients and nodes: a TCP proxy each, which understands RESP (2 and 3) and can be cut, slowed down,
-//! reset, led elsewhere, or made to lose exactly one reply.
+//! The ways between clients and nodes: a TCP proxy each, which can be cut, slowed down, reset, led elsewhere, or made to
+//! lose a reply.
 //!
-//! What is not RESP (TLS, for one) passes as opaque bytes: whatever is read at a time is a message, and the loss of a
-//! reply is the loss of the next bytes of the server.
+//! What cuts a stream into messages is the [`Protocol`]. RESP (2 and 3) is understood, so that exactly one reply can be lost. Of
+//! other protocols, and of what is no RESP after all (TLS, for one), whatever is read at a time is a message, and the loss of a reply is
+//! the loss of the server's next bytes and of all that follows on that connection within a moment.
 //!
 //! # What a way is not
 //! - The kernel takes connections for a way that is cut, where a partition would let `connect` hang: nothing answers on
@@ -17,6 +18,7 @@ mod leg;
 mod scanner;
 mod way;
 
+pub use scanner::Protocol;
 pub use way::{Direction, Way};
 
 use std::fmt;
@@ -40,18 +42,27 @@ pub struct Network {
 }
 
 impl Network {
-    /// Ways from so many clients to the nodes at these addresses (`HOST:PORT`), each on a port of its own of this host.
+    /// Ways from so many clients to the nodes at these addresses (`HOST:PORT`), which speak RESP, each on a port of its own of
+    /// this host.
+    ///
+    /// # Errors
+    /// As [`start_for`](Self::start_for).
+    pub fn start(addresses: &[String], clients: usize) -> io::Result<Self> {
+        Self::start_for(Protocol::Resp, addresses, clients)
+    }
+
+    /// The same for nodes that speak this protocol.
     ///
     /// # Errors
     /// If a port or a thread cannot be had.
-    pub fn start(addresses: &[String], clients: usize) -> io::Result<Self> {
+    pub fn start_for(protocol: Protocol, addresses: &[String], clients: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut ways = Vec::new();
         for _ in 0..clients {
             for address in addresses {
                 let listener = TcpListener::bind("127.0.0.1:0")?;
                 listener.set_nonblocking(true)?;
-                let way = Arc::new(Way::new(address, listener.local_addr()?));
+                let way = Arc::new(Way::new(address, listener.local_addr()?, protocol));
                 let _guard = runtime.enter();
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 runtime.spawn(connection::accept(listener, Arc::clone(&way)));

@@ -11,11 +11,13 @@ mod deleted;
 mod deleted_in_between;
 mod dropped_acquire;
 mod earlier_round;
+mod ensemble;
 mod error;
 mod even_split;
 mod evicting;
 mod failed_extension;
 mod fast_nodes;
+mod file;
 mod flush;
 mod forgotten_counter;
 mod forgotten_floor;
@@ -25,6 +27,7 @@ mod late_release;
 mod late_replies;
 mod lost_reply;
 mod majority_down;
+mod memcached;
 mod minority_token;
 mod moved_slot;
 mod one_server;
@@ -77,8 +80,10 @@ pub struct Scenario {
 /// The course of things in a scenario.
 #[derive(Debug, Clone, Copy)]
 pub enum Play {
-    /// On any fleet that can do what it needs.
+    /// On any fleet of Redis servers that can do what it needs.
     OnFleet(fn(&Scene) -> Result<Finding, SceneError>),
+    /// On a fleet of this kind alone, whichever is asked for.
+    On(&'static str, fn(&Scene) -> Result<Finding, SceneError>),
     /// On servers of several programs, which it starts by itself.
     OnItsOwn(fn(Protections) -> Result<Finding, SceneError>),
 }
@@ -138,9 +143,23 @@ pub const SCENARIOS: &[Scenario] = &[
     one_server::SCENARIO,
     stale_sentinel::SCENARIO,
     moved_slot::SCENARIO,
+    memcached::STOPPED,
+    memcached::RESTARTED,
+    memcached::FLUSHED,
+    memcached::CLOCK_JUMP,
+    ensemble::ETCD_LEADER_KILLED,
+    ensemble::ETCD_LEADER_STOPPED,
+    ensemble::ETCD_LEADER_RETURNS,
+    ensemble::ETCD_CUT_OFF,
+    ensemble::ETCD_REVOKED,
+    ensemble::ZOOKEEPER_LEADER_KILLED,
+    ensemble::ZOOKEEPER_STOPPED,
+    ensemble::ZOOKEEPER_CUT_OFF,
+    file::KILLED,
+    file::STOPPED,
 ];
 
-/// The kinds of fleets that scenarios can be played on: servers of our own.
+/// The kinds of fleets that scenarios of no store in particular can be played on: Redis servers of our own.
 pub const KINDS: [&str; 2] = ["process", "docker"];
 
 /// The scenario with this name.
@@ -165,8 +184,8 @@ impl Finding {
 }
 
 impl Scenario {
-    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of several programs starts
-    /// its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
+    /// Plays it on a fleet of this kind, one of [`KINDS`], that is started for it; a scenario of another store, or of several
+    /// programs, starts its own servers. `program` is the `chaos` command, whose workers are clients in processes of their own.
     ///
     /// # Errors
     /// [`SceneError`] if it cannot be played to its end, or not on such a fleet.
@@ -175,10 +194,10 @@ impl Scenario {
             return Err(SceneError::Strangers);
         }
         let started = Instant::now();
+        let scene = |kind: &str| Scene::start(fleet::open(kind, self.nodes)?, self, protections, program);
         let finding = match self.play {
-            Play::OnFleet(play) => {
-                play(&Scene::start(fleet::open(fleet, self.nodes)?, self, protections, program)?)?
-            }
+            Play::OnFleet(play) => play(&scene(fleet)?)?,
+            Play::On(kind, play) => play(&scene(kind)?)?,
             Play::OnItsOwn(play) => play(protections)?,
         };
         Ok(Outcome { finding, took: started.elapsed() })

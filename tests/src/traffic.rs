@@ -71,6 +71,7 @@ impl Traffic {
             fleet: "process".to_owned(),
             server: String::new(),
             nodes: Vec::new(),
+            restarts_forget: true,
             clients: CLIENTS.len(),
             faults: Vec::new(),
             ttl_millis: 0,

@@ -13,10 +13,10 @@ use redlock::config::Config;
 
 use super::options::Options;
 use super::progress::Progress;
-use crate::fault::{self, Plan, Stage};
-use crate::fleet::{self, Fleet};
+use crate::fault::{self, Plan, Stage, Store};
+use crate::fleet::{self, Fleet, Servers};
 use crate::history::{Event, History, Run, RunEvent};
-use crate::network::Network;
+use crate::network::Protocol;
 use crate::oracle::{self, Verdict};
 use crate::resource::Resource;
 use crate::worker::{self, Crew, Habit};
@@ -35,20 +35,23 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<(History, Verdict), Box<dyn Error>> {
     progress.stage("starting the nodes");
-    let fleet = fleet::open(&options.fleet, options.nodes as usize)?;
+    let fleet = fleet::open(&options.fleet, options.nodes())?;
     let addresses = fleet.addresses();
     let kinds = options.kinds(&*fleet)?;
     let seed = options.seed.unwrap_or_else(rand::random);
     let clients = options.clients as usize;
     let folder = tempfile::tempdir()?;
     let settings = settings(options);
+    let mut granularity = Duration::ZERO;
     if !options.is_of_strangers() {
         // Nobody else can hold locks there.
         let file = folder.path().join("init.toml");
         fs::write(&file, fleet.config(&addresses) + &settings)?;
-        drop(block_on(Config::from_file(&file)?.into_builder()?.init())?);
+        let locks = block_on(Config::from_file(&file)?.into_builder()?.init())?;
+        let of_nodes = locks.nodes().iter().map(|node| node.abilities().ttl_granularity);
+        granularity = of_nodes.max().unwrap_or_default();
     }
-    let network = Network::start(&addresses, clients)?;
+    let network = fleet::ways_to(&*fleet, clients)?;
     let resource = Resource::start(folder.path())?;
     progress.stage("starting the clients");
     let mut workers = Vec::new();
@@ -76,7 +79,12 @@ pub(super) fn run(
     let strikes = fault::schedule(&Plan {
         seed,
         kinds: kinds.clone(),
-        nodes: addresses.len(),
+        nodes: network.nodes(),
+        store: Store {
+            servers: fleet.servers(),
+            protocol: fleet.protocol().unwrap_or(Protocol::Bytes),
+            granularity,
+        },
         clients,
         length: options.length,
         ttl: options.ttl,
@@ -108,7 +116,7 @@ pub(super) fn run(
     let mut all = crew.events()?;
     drop(crew);
     progress.stage("looking at what is left");
-    for (node, key) in keys_left(&*fleet, options)? {
+    for (node, key) in keys_left(&*fleet, options, granularity)? {
         record(RunEvent::LeftKey { node, key });
     }
     record(resource.sets());
@@ -121,6 +129,7 @@ pub(super) fn run(
         server: fleet.server(),
         nodes: addresses,
         clients,
+        restarts_forget: fleet.servers() == Servers::Nodes,
         faults: kinds.iter().map(ToString::to_string).collect(),
         ttl_millis: millis(options.ttl),
         max_ttl_millis: millis(options.longest_ttl()),
@@ -145,9 +154,14 @@ fn settings(options: &Options) -> String {
 }
 
 /// Keys of locks that are there when the last of them must have expired.
-fn keys_left(fleet: &dyn Fleet, options: &Options) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
-    // Clients that were killed have released nothing; a node that was set back or slewed takes longer.
-    let patience = 2 * options.longest_ttl() + Duration::from_secs(5);
+fn keys_left(
+    fleet: &dyn Fleet,
+    options: &Options,
+    granularity: Duration,
+) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
+    // Clients that were killed have released nothing; a node that was set back or slewed takes longer, and one that counts in
+    // seconds keeps a lock for up to three more.
+    let patience = 2 * options.longest_ttl() + 3 * granularity + Duration::from_secs(5);
     let started = Instant::now();
     loop {
         let mut left = Vec::new();

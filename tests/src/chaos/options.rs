@@ -7,23 +7,25 @@ use clap::Args;
 use redlock::backend::redis::RedisConfig;
 
 use crate::fault::{self, FaultKind};
-use crate::fleet::{Fleet, UrlFleet};
+use crate::fleet::{self, Fleet, UrlFleet};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Where the nodes come from: `process` (redis-servers of its own), `docker` (containers of its own), or the URLs of
+    /// What the locks are kept on: `process` (redis-servers of its own), `docker` (Redis in containers of its own), `memcached`
+    /// (servers of its own), `etcd` or `zookeeper` (the members of an ensemble of its own), `file` (a directory), or the URLs of Redis
     /// servers that run already, with commas between them: nothing is done to those but what happens on the way to them
-    #[arg(long, default_value = "process", value_name = "process|docker|URLS")]
+    #[arg(long, default_value = "process", value_name = "KIND|URLS")]
     pub fleet: String,
-    /// How many nodes; with URLs as many as there are
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=9))]
-    pub nodes: u32,
+    /// How many nodes, or members of an ensemble; without it 5, 3 members, or 1 directory; with URLs as many as there are
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub nodes: Option<u32>,
     /// What goes wrong, with commas between the kinds; `all` is whatever can be done to such nodes
     ///
-    /// To nodes: kill (SIGKILL, back with its data), amnesia (back without), power (back with old data), pause (SIGSTOP), flush
-    /// (FLUSHALL), promote (a lagging replica takes over), clock (jumps), slew (runs 8 % wrong). On the way: partition,
-    /// reply-lost, delay, reset. To clients: client-kill, client-pause.
+    /// To nodes: kill (SIGKILL, back with its data, if it keeps any), amnesia (back without), power (back with old data), pause
+    /// (SIGSTOP), flush (FLUSHALL, flush_all), promote (a lagging replica takes over), clock (jumps), slew (runs 8 % wrong). On the way:
+    /// partition, reply-lost, delay, reset. To clients: client-kill, client-pause. Redis processes can have all of them, memcached all
+    /// but power, promote and slew, members of etcd and ZooKeeper kill, pause and those on the way; clients can have theirs anywhere.
     #[arg(long, default_value = "all", value_delimiter = ',', value_name = "KINDS")]
     pub faults: Vec<Faults>,
     /// How many clients, each in a process of its own
@@ -91,6 +93,11 @@ impl Options {
         Ok(kinds)
     }
 
+    /// How many nodes are to be started.
+    pub fn nodes(&self) -> usize {
+        self.nodes.map_or_else(|| fleet::nodes_by_default(&self.fleet), |nodes| nodes as usize)
+    }
+
     /// The longest TTL.
     pub fn longest_ttl(&self) -> Duration {
         self.max_ttl.unwrap_or(self.ttl)
@@ -104,7 +111,7 @@ impl Options {
         let mut command = format!(
             "cargo run --release -p redlock-tests --bin chaos -- --fleet {fleet} --nodes {} --faults {} --clients {} \
              --names {} --seed {seed} --for {} --ttl {}",
-            self.nodes,
+            self.nodes(),
             kinds.join(","),
             self.clients,
             self.names,
@@ -129,6 +136,6 @@ impl Options {
 
     /// Whether the nodes are somebody else's.
     pub fn is_of_strangers(&self) -> bool {
-        self.fleet != "process" && self.fleet != "docker"
+        self.fleet.contains("://")
     }
 }

@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::schedule::Plan;
 use super::strike::{Figures, Strike};
 use crate::history::Target;
-use crate::network::Direction;
+use crate::network::{Direction, Protocol};
 
 /// One in so many faults may take a majority away.
 const BOLD: u32 = 8;
@@ -139,7 +139,8 @@ impl<'a> Draw<'a> {
                 Figures::Late(least..most, self.random.random())
             }
             FaultKind::ReplyLost => {
-                Figures::ReplyTo(self.random.random_ratio(3, 4).then(|| "EVALSHA".to_owned()))
+                let is_chosen = self.random.random_ratio(3, 4) && self.plan.store.protocol == Protocol::Resp;
+                Figures::ReplyTo(is_chosen.then(|| "EVALSHA".to_owned()))
             }
             _ => Figures::None,
         }

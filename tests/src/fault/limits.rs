@@ -5,10 +5,14 @@ use std::time::Duration;
 use super::FaultKind;
 use super::schedule::Plan;
 use super::strike::{Strike, ways_of};
+use crate::fleet::Servers;
 use crate::history::Target;
 
 /// Between two faults of the same thing.
 const APART: Duration = Duration::from_millis(200);
+
+/// How long the members of a store take to agree on a leader when one of them was away.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +80,20 @@ impl<'a> Limits<'a> {
         match kind {
             FaultKind::Slew => 0,
             FaultKind::Clock => 1,
-            _ if forgets(kind) => 2,
+            _ if loses_memory(kind) => 2,
             FaultKind::Pause => 3,
             _ => 4,
         }
     }
 
-    /// For clocks that are read now and then, and whatever is slow.
+    /// Whether a node counts as one without memory after such a fault. Members of a store have one another's.
+    fn forgets(&self, kind: FaultKind) -> bool {
+        self.plan.store.servers == Servers::Nodes && loses_memory(kind)
+    }
+
+    /// For clocks that are read now and then, TTLs that are rounded up, and whatever is slow.
     pub(super) fn margin(&self) -> Duration {
-        self.plan.max_ttl / 5 + Duration::from_millis(500)
+        self.plan.max_ttl / 5 + Duration::from_millis(500) + 3 * self.plan.store.granularity
     }
 
     /// The span in which the clocks of fewer than a quorum may be moved.
@@ -106,9 +115,10 @@ impl<'a> Limits<'a> {
     pub(super) fn away(&self, strike: &Strike) -> Option<(usize, Span)> {
         let Target::Node(node) = strike.target else { return None };
         let after = match strike.kind {
-            kind if forgets(kind) => self.plan.max_ttl + self.margin(),
+            kind if self.forgets(kind) => self.plan.max_ttl + self.margin(),
             kind if moves_clock(kind) => 2 * self.plan.max_ttl + self.margin(),
             FaultKind::Reset => return None,
+            kind if Place::of(kind) == Place::Node && self.plan.store.servers == Servers::Members => SETTLED,
             _ => Duration::ZERO,
         };
         Some((node, Span::new(strike.after, strike.ends() + after)))
@@ -184,7 +194,9 @@ impl<'a> Limits<'a> {
         let away: Vec<_> = placed
             .iter()
             .chain(new)
-            .filter_map(|strike| self.away(strike).map(|(node, span)| (node, span, forgets(strike.kind))))
+            .filter_map(|strike| {
+                self.away(strike).map(|(node, span)| (node, span, self.forgets(strike.kind)))
+            })
             .filter(|(_, span, _)| span.meets(near))
             .collect();
         let dark = self.dark(&away);
@@ -236,7 +248,7 @@ impl Place {
 }
 
 /// Faults that take a node's memory, or what the library must take for that.
-pub(super) const fn forgets(kind: FaultKind) -> bool {
+const fn loses_memory(kind: FaultKind) -> bool {
     matches!(
         kind,
         FaultKind::Kill | FaultKind::Amnesia | FaultKind::Power | FaultKind::Flush | FaultKind::Promote

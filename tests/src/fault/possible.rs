@@ -6,7 +6,10 @@ use crate::fleet::{ActionKind, Fleet};
 /// The kinds of faults that can be done with this fleet.
 pub fn possible(fleet: &dyn Fleet) -> Vec<FaultKind> {
     let actions = fleet.actions();
-    let can = |kind: &FaultKind| needs(*kind).iter().all(|action| actions.contains(action));
+    let has_ways = fleet.protocol().is_some();
+    let can = |kind: &FaultKind| {
+        needs(*kind).iter().all(|action| actions.contains(action)) && (has_ways || !is_of_ways(*kind))
+    };
     FaultKind::ALL.into_iter().filter(can).collect()
 }
 
@@ -27,6 +30,11 @@ pub fn check(fleet: &dyn Fleet, kinds: &[FaultKind]) -> Result<(), String> {
             list(&possible)
         )),
     }
+}
+
+/// Whether it strikes what is between clients and nodes.
+const fn is_of_ways(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Partition | FaultKind::ReplyLost | FaultKind::Delay | FaultKind::Reset)
 }
 
 /// What is done to a node for a fault; clients and ways are the run's own.

@@ -6,6 +6,8 @@ use super::FaultKind;
 use super::draw::Draw;
 use super::limits::Limits;
 use super::strike::Strike;
+use crate::fleet::Servers;
+use crate::network::Protocol;
 
 /// More faults than that are not drawn, however long the run is.
 const MOST: usize = 2_000;
@@ -25,6 +27,8 @@ pub struct Plan {
     pub kinds: Vec<FaultKind>,
     /// How many nodes there are.
     pub nodes: usize,
+    /// What they are.
+    pub store: Store,
     /// How many clients there are.
     pub clients: usize,
     /// How long the run lasts; every fault has ended a moment before.
@@ -35,12 +39,30 @@ pub struct Plan {
     pub max_ttl: Duration,
 }
 
+/// What nodes are, as far as faults depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Store {
+    /// What they are to the locks.
+    pub servers: Servers,
+    /// What clients and nodes speak, as far as it is understood.
+    pub protocol: Protocol,
+    /// In what they count TTLs, if not exactly: what is meant to outlast a lock takes a little longer then.
+    pub granularity: Duration,
+}
+
+impl Store {
+    /// Independent servers of Redis.
+    pub const REDIS: Self =
+        Self { servers: Servers::Nodes, protocol: Protocol::Resp, granularity: Duration::ZERO };
+}
+
 /// When each fault strikes what, in the order of their beginnings.
 ///
 /// - Each kind strikes at least once, if there is room for it: [`left_out`] tells.
 /// - Nothing strikes what another fault has in its hands: no dead node is killed, no way cut twice.
 /// - A majority of nodes is there to vote, but for short spans now and then with longer ones between them. A node is not there
-///   while it is down, stopped or cut off, in quarantine since it has forgotten, or until its clock is trusted again.
+///   while it is down, stopped or cut off, in quarantine since it has forgotten, or until its clock is trusted again; a member of a
+///   store, until the others have taken it in again.
 /// - In any span of the longest TTL and a margin, the clocks of fewer than a quorum are moved, be it at once or slowly:
 ///   nothing is promised for a quorum of clocks that goes wrong together.
 /// - Any number of nodes may forget at once; where clocks are moved too, only so many that the others know all tokens. Where

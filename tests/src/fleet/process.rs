@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use fred::types::Value;
 use redlock::backend::redis::RedisConfig;
-use redlock::testing::servers::{ClockStep, RedisFleet, RedisOptions, RedisServer, ServerError};
+use redlock::testing::servers::{ClockStep, RedisFleet, RedisOptions, RedisServer};
 
 use self::sampler::Sampler;
 use self::written::Written;
+use super::text::{RUNS, failed, not_done};
 use super::{Action, ActionKind, Fleet, FleetError, ask, text};
 
 /// How long a replica has been without its master's writes when it takes that one's place.
@@ -152,7 +153,7 @@ impl ProcessNode {
             Action::Start if server.is_running() => Ok(()),
             Action::Start => return self.start(&server, |_| Ok(())),
             Action::StartEmpty if server.is_running() => {
-                return Err(not_done(&address, "it is running; kill it first"));
+                return Err(not_done(&address, RUNS));
             }
             Action::StartEmpty => return self.start(&server, |_| remove_files(server.directory())),
             Action::LosePower => {
@@ -251,17 +252,6 @@ fn remove_files(directory: &Path) -> io::Result<()> {
     missing_is_fine(fs::remove_file(directory.join("dump.rdb")))
 }
 
-fn failed(node: &str, error: ServerError) -> FleetError {
-    match error {
-        ServerError::NotRunning { .. } => not_done(node, "it is not running; start it first"),
-        error => not_done(node, &error.to_string()),
-    }
-}
-
 fn failed_to(node: &str, what: &str, error: &io::Error) -> FleetError {
     not_done(node, &format!("cannot {what}: {error}"))
-}
-
-fn not_done(node: &str, detail: &str) -> FleetError {
-    FleetError::Failed { node: node.to_owned(), detail: detail.to_owned() }
 }

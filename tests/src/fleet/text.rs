@@ -1,5 +1,7 @@
 //! What every kind of fleet reads and writes as text.
 
+use redlock::testing::servers::ServerError;
+
 use super::{Fleet, FleetError};
 
 /// What the library's own keys begin with, and those among them that are locks.
@@ -8,10 +10,14 @@ const ESCAPED: &str = "#redlock:esc:";
 
 /// The configuration of clients that reach the nodes by these URLs. [`Fleet::config`] says how it ends.
 pub(super) fn config(urls: &[String], prefix: &str) -> String {
+    table("redlock", "nodes", urls, prefix)
+}
+
+/// The configuration of clients that find a store by what stands under this key of its table.
+pub(super) fn table(store: &str, key: &str, value: impl Into<serde_json::Value>, prefix: &str) -> String {
     // JSON quotes as TOML does.
-    let urls = serde_json::Value::from(urls);
-    let prefix = serde_json::Value::from(prefix);
-    format!("[lock]\ndefault = \"redlock\"\n\n[lock.redlock]\nnodes = {urls}\nprefix = {prefix}\n")
+    let (value, prefix) = (value.into(), serde_json::Value::from(prefix));
+    format!("[lock]\ndefault = \"{store}\"\n\n[lock.{store}]\n{key} = {value}\nprefix = {prefix}\n")
 }
 
 /// The node at this URL, reached at another address.
@@ -54,6 +60,37 @@ pub(super) fn pick<'a, T>(fleet: &dyn Fleet, nodes: &'a [T], node: usize) -> Res
     })
 }
 
+/// Text in which a percent sign and two hexadecimal digits stand for a byte.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (first, decoded) {
+            (b'%', Some(byte)) => (bytes.push(byte), rest = &behind[2..]),
+            _ => (bytes.push(first), rest = behind),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Why a node cannot be started without its files.
+pub(super) const RUNS: &str = "it is running; kill it first";
+
+/// What went wrong with a server.
+pub(super) fn failed(node: &str, error: ServerError) -> FleetError {
+    match error {
+        ServerError::NotRunning { .. } => not_done(node, "it is not running; start it first"),
+        error => not_done(node, &error.to_string()),
+    }
+}
+
+/// What was tried, and failed.
+pub(super) fn not_done(node: &str, detail: &str) -> FleetError {
+    FleetError::Failed { node: node.to_owned(), detail: detail.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +131,13 @@ mod tests {
             ("redis://:x@[::1]:6379", "redis://:x@p:1"),
         ] {
             assert_eq!(redirected(url, "p:1"), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_percent_encoded_is_decoded_and_all_else_stays() {
+        for (text, expected) in [("a%3Ab%25", "a:b%"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("", "")] {
+            assert_eq!(percent_decoded(text), expected);
         }
     }
 

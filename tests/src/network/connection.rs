@@ -89,7 +89,7 @@ async fn is_stillborn(client: &TcpStream, way: &Way) -> bool {
 
 /// Never returns: what was read may have to wait.
 async fn read_requests(client: &TcpStream, way: &Way, inlet: &Inlet, is_opaque: &AtomicBool) {
-    let mut scanner = Scanner::default();
+    let mut scanner = Scanner::new(way.protocol());
     let mut buffer = vec![0; super::leg::BUFFER];
     while let Ok(count @ 1..) = read(client, &mut buffer).await {
         let mut bytes = &buffer[..count];

@@ -111,7 +111,7 @@ async fn read_replies(
     unanswered: Arc<Unanswered>,
     is_opaque: Arc<AtomicBool>,
 ) {
-    let mut scanner = Scanner::default();
+    let mut scanner = Scanner::new(way.protocol());
     let mut buffer = vec![0; BUFFER];
     let mut is_reply = false;
     while let Ok(count @ 1..) = read(&server, &mut buffer).await {

@@ -1,4 +1,6 @@
-//! Where messages of RESP end, and what they are, without keeping them.
+//! What cuts a stream into messages: those of RESP, or whatever comes at a time.
+//!
+//! Of a message of RESP it is known where it ends and what it is; nothing of it is kept.
 
 /// As much of a line as says what it announces.
 const LINE: usize = 32;
@@ -6,9 +8,18 @@ const LINE: usize = 32;
 /// As much of a command's word as is kept.
 const WORD: usize = 32;
 
+/// What clients and nodes speak, as far as a way understands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// RESP, 2 or 3. What is not RESP after all passes as [`Bytes`](Self::Bytes) do.
+    Resp,
+    /// Any: whatever is read at a time is a message, and nothing is known of it.
+    Bytes,
+}
+
 /// Reads one direction of a connection; a message may come in any number of pieces, and be of any size.
-#[derive(Default)]
 pub(super) struct Scanner {
+    protocol: Protocol,
     /// How many values the message still consists of, the one that is being read included; 0 between messages.
     missing: u64,
     inside: Inside,
@@ -22,12 +33,14 @@ pub(super) struct Scanner {
 }
 
 /// Where the next byte is.
-#[derive(Default, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Inside {
-    #[default]
     Line,
     /// So many bytes of a text and its line end are missing.
-    Text { missing: u64, ends_with: u64 },
+    Text {
+        missing: u64,
+        ends_with: u64,
+    },
 }
 
 /// What was read.
@@ -39,8 +52,24 @@ pub(super) struct Scanned {
 }
 
 impl Scanner {
+    pub(super) const fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            missing: 0,
+            inside: Inside::Line,
+            line: Vec::new(),
+            kind: 0,
+            word: Vec::new(),
+            has_word: false,
+            is_opaque: matches!(protocol, Protocol::Bytes),
+        }
+    }
+
     /// Reads up to the end of the message, or of the bytes.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Scanned {
+        if self.protocol == Protocol::Bytes {
+            return Scanned { used: bytes.len(), ends: true };
+        }
         let mut used = 0;
         while used < bytes.len() && !self.is_opaque {
             if self.missing == 0 {

@@ -11,6 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 
 use super::held::Counted;
+use super::scanner::Protocol;
 
 /// Which way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,7 @@ impl Direction {
 #[derive(Debug)]
 pub struct Way {
     at: SocketAddr,
+    protocol: Protocol,
     conditions: watch::Sender<Conditions>,
     loss: Mutex<Option<Loss>>,
     lateness: Mutex<StdRng>,
@@ -70,7 +72,7 @@ enum Loss {
 }
 
 impl Way {
-    pub(super) fn new(address: &str, at: SocketAddr) -> Self {
+    pub(super) fn new(address: &str, at: SocketAddr, protocol: Protocol) -> Self {
         let conditions = Conditions {
             leads_to: address.into(),
             requests_are_cut: false,
@@ -80,6 +82,7 @@ impl Way {
         };
         Self {
             at,
+            protocol,
             conditions: watch::Sender::new(conditions),
             loss: Mutex::new(None),
             lateness: Mutex::new(StdRng::seed_from_u64(0)),
@@ -121,7 +124,7 @@ impl Way {
         *lock(&self.loss) = Some(Loss::Next);
     }
 
-    /// The same for the next reply to this command, `EVALSHA` for one.
+    /// The same for the next reply to this command, `EVALSHA` for one; for any, if no commands are understood.
     pub fn lose_reply_to(&self, word: &str) {
         *lock(&self.loss) = Some(Loss::To(word.to_ascii_uppercase()));
     }
@@ -151,6 +154,10 @@ impl Way {
     /// How many messages, in either direction, were taken from one end and have not been passed on to the other.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    pub(super) const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Conditions> {

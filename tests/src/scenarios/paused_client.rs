@@ -28,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// What the next holder adds.
 const OURS: &str = "ours";
 
-fn play(scene: &Scene) -> Result<Finding, SceneError> {
+pub(super) fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
     let resource = Resource::start(directory.path()).map_err(SceneError::Process)?;
     let config = directory.path().join("client.toml");

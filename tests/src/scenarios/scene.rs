@@ -14,7 +14,7 @@ use redlock::testing::real_env;
 use redlock::{BuildError, LockGuard, Locks, LocksBuilder, Protections};
 
 use super::{Finding, Scenario, SceneError};
-use crate::fleet::{Action, Fleet};
+use crate::fleet::{self, Action, Fleet};
 use crate::network::{Direction, Network, Way};
 use crate::support::LIMIT;
 
@@ -59,7 +59,7 @@ impl Scene {
         if let Some(&action) = scenario.needs.iter().find(|action| !actions.contains(action)) {
             return Err(SceneError::Unsupported { scenario: scenario.name, action, fleet: fleet.kind() });
         }
-        let network = Network::start(&fleet.addresses(), CLIENTS).map_err(SceneError::Network)?;
+        let network = fleet::ways_to(&*fleet, CLIENTS).map_err(SceneError::Network)?;
         let scene = Self { network, fleet, protections, ttl: scenario.ttl, program: program.to_owned() };
         let builder = scene.builder(0)?.protections(Protections::default());
         drop(patiently(|| block_on(builder.clone().init()))?);
@@ -181,6 +181,22 @@ impl Scene {
     /// If it cannot be done.
     pub fn act_on(&self, nodes: impl IntoIterator<Item = usize>, action: Action) -> Result<(), SceneError> {
         nodes.into_iter().try_for_each(|node| self.act(node, action))
+    }
+
+    /// The member that leads the others.
+    ///
+    /// # Errors
+    /// If the nodes are no members of one store, or have no leader.
+    pub fn leader(&self) -> Result<usize, SceneError> {
+        Ok(self.fleet.leader()?)
+    }
+
+    /// Ends all locks without a word to their holders, as an operator may.
+    ///
+    /// # Errors
+    /// If that cannot be done there.
+    pub fn end_locks(&self) -> Result<(), SceneError> {
+        Ok(self.fleet.end_locks()?)
     }
 
     /// What somebody with `redis-cli` does to a node.

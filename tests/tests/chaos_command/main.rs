@@ -39,6 +39,49 @@ fn a_good_run_says_so_and_writes_its_report_and_its_history() {
     assert!(fs::read_to_string(folder.path().join("h.jsonl")).unwrap().lines().count() > 10);
 }
 
+#[track_caller]
+fn a_run_is_good_on(fleet: &str, server: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let brief = ["--clients", "3", "--for", "5s", "--ttl", "1s", "--seed", "5"];
+    let (code, stdout, _) = run(&[&["--fleet", fleet], &brief[..]].concat(), folder.path());
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("GOOD") && stdout.contains(&format!("({fleet}, {server}")), "{stdout}");
+    assert!(!stdout.contains(" 0 acquired"), "{stdout}");
+    let report = fs::read_to_string(folder.path().join("chaos-5.html")).unwrap();
+    assert!(report.contains("No rule was broken") && report.contains(server));
+}
+
+#[test]
+fn locks_on_memcached_withstand_all_that_can_be_done_to_it() {
+    a_run_is_good_on("memcached", "memcached 1.");
+}
+
+#[test]
+fn locks_on_etcd_withstand_all_that_can_be_done_to_it() {
+    a_run_is_good_on("etcd", "etcd 3.");
+}
+
+#[test]
+fn locks_on_zookeeper_withstand_all_that_can_be_done_to_it() {
+    a_run_is_good_on("zookeeper", "zookeeper 3.");
+}
+
+#[test]
+fn locks_in_files_withstand_all_that_can_be_done_to_their_clients() {
+    a_run_is_good_on("file", "files of this machine");
+}
+
+#[test]
+fn a_run_on_memcached_without_a_safeguard_is_violated() {
+    let folder = tempfile::tempdir().unwrap();
+    let brief = ["--fleet", "memcached", "--nodes", "1", "--clients", "5", "--names", "1", "--for", "8s"];
+    let without =
+        ["--ttl", "2s", "--without", "release_owner_check", "--faults", "client-pause,delay", "--seed", "3"];
+    let (code, stdout, _) = run(&[&brief[..], &without].concat(), folder.path());
+    assert_eq!(code, Some(1));
+    assert!(stdout.starts_with("VIOLATED") && stdout.contains("two holders of chaos-0"), "{stdout}");
+}
+
 #[test]
 fn a_run_without_a_safeguard_is_violated_and_shows_where() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +124,12 @@ fn what_cannot_be_done_is_said_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
         (&["--faults", "earthquake"][..], "expected one of kill"),
-        (&["--fleet", "elsewhere"], "expected `process`, `docker`, or URLs"),
+        (
+            &["--fleet", "elsewhere"],
+            "expected one of process, docker, memcached, etcd, zookeeper, file, or URLs",
+        ),
+        (&["--fleet", "file", "--nodes", "2"], "expected --nodes 1"),
+        (&["--fleet", "file", "--faults", "kill"], "it can have: client-kill, client-pause"),
         (&["--fleet", "redis://127.0.0.1:1", "--for", "1s"], "127.0.0.1:1"),
         (&["scenarios", "nowhere"], "there is no scenario `nowhere`"),
         (&["model", "boundless"], "there is no bound `boundless`"),

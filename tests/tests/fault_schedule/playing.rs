@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redlock_tests::fault::{Crew, FaultKind, Figures, Plan, Stage, Strike, check, play, possible, schedule};
+use redlock_tests::fault::{
+    Crew, FaultKind, Figures, Plan, Stage, Store, Strike, check, play, possible, schedule,
+};
 use redlock_tests::fleet::{Action, ActionKind, Fleet, FleetError};
 use redlock_tests::history::{RunEvent, Target};
 use redlock_tests::network::{Direction, Network};
@@ -141,6 +143,7 @@ fn strikes(seed: u64) -> Vec<Strike> {
         seed,
         kinds: FaultKind::ALL.to_vec(),
         nodes: NODES,
+        store: Store::REDIS,
         clients: CLIENTS,
         length: Duration::from_secs(60),
         ttl: Duration::from_millis(500),

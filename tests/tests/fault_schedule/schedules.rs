@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use redlock_tests::fault::{FaultKind, Plan, Strike, left_out, schedule};
+use redlock_tests::fault::{FaultKind, Figures, Plan, Store, Strike, left_out, schedule};
+use redlock_tests::fleet::Servers;
 use redlock_tests::history::Target;
+use redlock_tests::network::Protocol;
 
 /// What a quarantine lasts, all in.
 fn quarantine(plan: &Plan) -> Duration {
@@ -14,7 +16,7 @@ fn quarantine(plan: &Plan) -> Duration {
 }
 
 fn margin(plan: &Plan) -> Duration {
-    plan.max_ttl / 5 + Duration::from_millis(500)
+    plan.max_ttl / 5 + Duration::from_millis(500) + 3 * plan.store.granularity
 }
 
 fn quorum(plan: &Plan) -> usize {
@@ -58,8 +60,11 @@ fn away(plan: &Plan, strikes: &[Strike]) -> Vec<(usize, Duration, Duration)> {
         let Target::Node(node) = strike.target else { return None };
         let after = match strike.kind {
             FaultKind::Reset => return None,
-            _ if is_about(strike, &FORGETTING) => quarantine(plan),
+            _ if is_about(strike, &FORGETTING) && plan.store.servers == Servers::Nodes => quarantine(plan),
             _ if is_about(strike, &CLOCKS) => plan.max_ttl + quarantine(plan),
+            _ if is_about(strike, &OF_NODES) && plan.store.servers == Servers::Members => {
+                Duration::from_secs(2)
+            }
             _ => Duration::ZERO,
         };
         Some((node, strike.after, strike.ends() + after))
@@ -99,14 +104,24 @@ fn share(plan: &Plan, one: &Strike, other: &Strike) -> bool {
     (both(&OF_NODES) || both(&OF_CLIENTS)) && one.target == other.target
 }
 
+fn stores() -> impl Strategy<Value = Store> {
+    let granularity = Duration::from_secs(1);
+    prop_oneof![
+        Just(Store::REDIS),
+        Just(Store { servers: Servers::Nodes, protocol: Protocol::Bytes, granularity }),
+        Just(Store { servers: Servers::Members, protocol: Protocol::Bytes, granularity }),
+    ]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let kinds = subsequence(FaultKind::ALL.to_vec(), 0..=FaultKind::ALL.len());
     let millis = |range| (range, 1..5_u32);
-    (any::<u64>(), kinds, 1..9_usize, 1..5_usize, 0..90_u64, millis(500..4_000_u64)).prop_map(
-        |(seed, kinds, nodes, clients, seconds, (ttl, times))| Plan {
+    (any::<u64>(), kinds, (1..9_usize, stores()), 1..5_usize, 0..90_u64, millis(500..4_000_u64)).prop_map(
+        |(seed, kinds, (nodes, store), clients, seconds, (ttl, times))| Plan {
             seed,
             kinds,
             nodes,
+            store,
             clients,
             length: Duration::from_secs(seconds),
             ttl: Duration::from_millis(ttl),
@@ -136,6 +151,9 @@ proptest! {
             prop_assert!(is_node && is_client, "{:?}", strike);
         }
         prop_assert!(strikes.is_sorted_by_key(|strike| strike.after));
+        let is_understood = |strike: &Strike| plan.store.protocol == Protocol::Resp
+            || !matches!(strike.figures, Figures::ReplyTo(Some(_)));
+        prop_assert!(strikes.iter().all(is_understood));
 
         // No two have the same thing in their hands.
         for (index, one) in strikes.iter().enumerate() {
@@ -165,7 +183,7 @@ proptest! {
         prop_assert!(dark <= plan.length * 2 / 5 + longest, "{:?} of {:?}", dark, plan.length);
 
         // Where clocks are moved, the others know all tokens while a node has forgotten.
-        if !moved.is_empty() {
+        if !moved.is_empty() && plan.store.servers == Servers::Nodes {
             let away = away(&plan, &strikes);
             for strike in of(&FORGETTING) {
                 let to = strike.ends() + quarantine(&plan);
@@ -184,7 +202,7 @@ proptest! {
     #[test]
     fn every_kind_strikes_where_there_is_room_for_it(mut plan in plans()) {
         let rounds = if plan.nodes < 3 { 150 } else { 40 };
-        plan.length = plan.max_ttl * rounds + Duration::from_secs(rounds.into());
+        plan.length = (plan.max_ttl + 3 * plan.store.granularity) * rounds + Duration::from_secs(rounds.into());
         let strikes = schedule(&plan);
         let mut left_out = left_out(&plan, &strikes);
         // Of two clocks none may be moved while the other forgets; of one clock none may be moved.
@@ -198,6 +216,7 @@ fn plan(seed: u64) -> Plan {
         seed,
         kinds: FaultKind::ALL.to_vec(),
         nodes: 5,
+        store: Store::REDIS,
         clients: 4,
         length: Duration::from_secs(60),
         ttl: Duration::from_secs(2),

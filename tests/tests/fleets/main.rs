@@ -8,6 +8,7 @@ mod checks;
 mod client;
 mod process_only;
 mod refused;
+mod stores;
 mod urls;
 
 use redlock_tests::fleet::{DockerFleet, FleetError, ProcessFleet};

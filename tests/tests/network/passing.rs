@@ -2,10 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use redlock::testing::servers::{RedisFleet, RedisServer};
-use redlock_tests::network::Network;
+use redlock_tests::network::{Network, Protocol};
 use redlock_tests::support::eventually;
 
 use super::{Raw, encoded, server_and_way};
@@ -50,17 +50,24 @@ fn every_pair_of_client_and_node_has_a_way_of_its_own() {
     }
 }
 
-#[test]
-fn what_is_not_resp_passes_as_it_is() {
-    let echo = TcpListener::bind("127.0.0.1:0").unwrap();
-    let network = Network::start(&[echo.local_addr().unwrap().to_string()], 1).unwrap();
+/// The address of what sends every eight bytes back, on one connection.
+fn echo() -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     let echoing = thread::spawn(move || {
-        let (mut stream, _) = echo.accept().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
         let mut bytes = [0; 8];
         while stream.read_exact(&mut bytes).is_ok() {
             stream.write_all(&bytes).unwrap();
         }
     });
+    (address, echoing)
+}
+
+#[test]
+fn what_is_not_resp_passes_as_it_is() {
+    let (address, echoing) = echo();
+    let network = Network::start(&[address], 1).unwrap();
     let mut client = Raw::connect(network.way(0, 0));
     // As TLS begins, with what would be RESP behind it.
     for bytes in [b"\x16\x03\x01*9\r\n$", b"*1\r\n$4\r\n", b"\xff\0$-9\r\n*"] {
@@ -70,6 +77,21 @@ fn what_is_not_resp_passes_as_it_is() {
     // The loss of a reply is that of the next bytes.
     network.way(0, 0).lose_reply_to("EVALSHA");
     client.write(b"\x17\x03\x01lost!");
+    client.assert_ends_without_a_word();
+    echoing.join().unwrap();
+}
+
+#[test]
+fn of_another_protocol_nothing_is_taken_for_resp() {
+    let (address, echoing) = echo();
+    let network = Network::start_for(Protocol::Bytes, &[address], 1).unwrap();
+    let mut client = Raw::connect(network.way(0, 0));
+    // In RESP this would be the beginning of a long message, and what follows its rest.
+    let begun = b"*9\r\n$90\r";
+    client.write(&begun[..8]);
+    assert_eq!(client.bytes(8), begun[..8]);
+    network.way(0, 0).lose_next_reply();
+    client.write(b"12345678");
     client.assert_ends_without_a_word();
     echoing.join().unwrap();
 }

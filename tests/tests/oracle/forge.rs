@@ -101,6 +101,7 @@ impl Forge {
             fleet: String::new(),
             server: String::new(),
             nodes: vec!["node one".to_owned(), "node two".to_owned()],
+            restarts_forget: true,
             clients: self.clients,
             faults: Vec::new(),
             ttl_millis: 100,

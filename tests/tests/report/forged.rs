@@ -31,6 +31,7 @@ impl Forged {
             fleet: "process".to_owned(),
             server: "Redis 7.4.1".to_owned(),
             nodes: (0..nodes).map(|node| format!("127.0.0.1:{}", 40_001 + node)).collect(),
+            restarts_forget: true,
             clients,
             faults: FaultKind::ALL.map(|kind| kind.name().to_owned()).to_vec(),
             ttl_millis: 1_000,

@@ -56,7 +56,7 @@ fn ends_well_in_containers(name: &str) {
     let scenario = scenario(name);
     let possible = [ActionKind::Kill, ActionKind::Start, ActionKind::StartEmpty, ActionKind::Pause];
     let possible = [&possible[..], &[ActionKind::Resume, ActionKind::Flush]].concat();
-    if matches!(scenario.play, Play::OnItsOwn(_)) || !scenario.needs.iter().all(|one| possible.contains(one))
+    if !matches!(scenario.play, Play::OnFleet(_)) || !scenario.needs.iter().all(|one| possible.contains(one))
     {
         println!("{name}: cannot be done to containers");
         return;
@@ -136,6 +136,20 @@ scenarios! {
     two_addresses = "two-addresses";
     stale_sentinel = "stale-sentinel" [without_sentinel_majority = "sentinel_majority"];
     moved_slot = "moved-slot" [without_settle_everywhere = "settle_everywhere"];
+    memcached_stopped = "memcached-stopped" [without_stale_deadline = "stale_deadline"];
+    memcached_restarted = "memcached-restarted" [without_quarantine = "quarantine"];
+    memcached_flushed = "memcached-flushed" [without_marker_check = "marker_check", without_quarantine = "quarantine"];
+    memcached_clock_jump = "memcached-clock-jump";
+    etcd_leader_killed = "etcd-leader-killed";
+    etcd_leader_stopped = "etcd-leader-stopped";
+    etcd_leader_returns = "etcd-leader-returns";
+    etcd_cut_off = "etcd-cut-off";
+    etcd_revoked = "etcd-revoked" [without_lost_on_majority = "lost_on_majority", without_restore_new_only = "restore_new_only"];
+    zookeeper_leader_killed = "zookeeper-leader-killed";
+    zookeeper_stopped = "zookeeper-stopped";
+    zookeeper_cut_off = "zookeeper-cut-off";
+    file_killed_holder = "file-killed-holder";
+    file_stopped_holder = "file-stopped-holder";
 }
 
 #[test]

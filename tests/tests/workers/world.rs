@@ -68,6 +68,7 @@ impl World {
             fleet: "process".to_owned(),
             server: String::new(),
             nodes: Vec::new(),
+            restarts_forget: true,
             clients,
             faults: Vec::new(),
             ttl_millis: 800,

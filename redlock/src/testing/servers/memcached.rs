@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::clock::{self, ClockStep, ServerClock};
 use super::process::ServerProcess;
 use super::{ServerError, port, program};
 
@@ -30,6 +31,8 @@ pub struct MemcachedServer {
     program: PathBuf,
     options: MemcachedOptions,
     port: u16,
+    /// Its own, if it has one.
+    clock: Option<ServerClock>,
     // Before the directory: the process ends before its files are removed.
     process: Mutex<Option<ServerProcess>>,
     directory: TempDir,
@@ -72,11 +75,13 @@ impl MemcachedServer {
             .prefix("redlock-memcached-")
             .tempdir()
             .map_err(|error| failed("make a temporary directory", error))?;
+        let clock = options.clock_shim.is_some().then(|| ServerClock::create(directory.path().join("clock")));
         let port = options.port.map_or_else(|| port::free(&options.host), Ok);
         let server = Self {
             program: program.to_owned(),
             port: port.map_err(|error| failed("find a free port", error))?,
             options: options.clone(),
+            clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
             process: Mutex::new(None),
             directory,
         };
@@ -150,6 +155,15 @@ impl MemcachedServer {
         self.launch(&mut process)
     }
 
+    /// Steps its wall clock, which it reads when it starts, and never again: it counts by a monotonic one.
+    ///
+    /// # Errors
+    /// [`ServerError::NoClock`] without [`MemcachedOptions::clock_shim`], [`ServerError::Io`] if the clock cannot show it.
+    pub fn step_clock(&self, step: ClockStep) -> Result<(), ServerError> {
+        let clock = self.clock.as_ref().ok_or_else(|| ServerError::NoClock { server: self.name() })?;
+        clock.step(step).map_err(|error| self.failed("change its clock", error))
+    }
+
     /// Sends `request` as it is on a connection of its own, in plain text, and reads until the answer ends with `end` (or the
     /// server closes the connection), for up to 5 s: `talk("flush_all\r\n", "\r\n")`.
     ///
@@ -188,9 +202,17 @@ impl MemcachedServer {
             .current_dir(self.directory())
             .stdout(log)
             .stderr(errors);
+        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
+            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
+        }
         let started = ServerProcess::spawn(&mut command, self.directory())
             .map_err(|error| self.failed("start the process", error))?;
         self.wait_until_ready(&started)?;
+        if let Some(clock) = &self.clock
+            && !clock.is_used_by(started.pid()).map_err(|error| self.failed("read its clock", error))?
+        {
+            return Err(self.not_started("it has not loaded the clock shim".to_owned()));
+        }
         *process = Some(started);
         Ok(())
     }

@@ -89,7 +89,7 @@ fn tail(address: &str) -> String {
 /// When a node is expected to grant nothing new, those that overlap as one.
 fn quarantines(scene: &Scene<'_, '_>, node: usize) -> Vec<(u64, u64)> {
     let run = scene.story.run;
-    if run.without.iter().any(|name| name == "quarantine") {
+    if !run.restarts_forget || run.without.iter().any(|name| name == "quarantine") {
         return Vec::new();
     }
     let lasts = run.max_ttl_millis.saturating_mul(1_000_000);

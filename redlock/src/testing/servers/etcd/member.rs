@@ -133,6 +133,15 @@ impl EtcdMember {
     /// # Errors
     /// As [`EtcdOptions::start`]; the member is dead then.
     pub fn restart(&self) -> Result<(), ServerError> {
+        self.launch()?;
+        self.wait_until_ready()
+    }
+
+    /// Kills the process if it lives, starts a new one on the same ports with the same data, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if it cannot be started.
+    pub fn launch(&self) -> Result<(), ServerError> {
         self.kill();
         let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
         let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
@@ -140,25 +149,29 @@ impl EtcdMember {
         command.args(&self.arguments).current_dir(self.directory.path()).stdout(log).stderr(errors);
         let started = ServerProcess::spawn(&mut command, self.directory.path())
             .map_err(|error| self.failed("start the process", error))?;
-        self.wait_until_healthy(&started)?;
         *self.process() = Some(started);
         Ok(())
     }
 
-    fn wait_until_healthy(&self, process: &ServerProcess) -> Result<(), ServerError> {
+    /// Waits until it takes requests, for which it needs a majority of the members.
+    ///
+    /// # Errors
+    /// As [`EtcdOptions::start`]; the member is dead then.
+    pub fn wait_until_ready(&self) -> Result<(), ServerError> {
         let deadline = Instant::now() + START_LIMIT;
-        loop {
-            if self.is_healthy().unwrap_or(false) {
-                return Ok(());
-            }
-            if !process.is_running().map_err(|error| self.failed("watch the process", error))? {
-                return Err(self.not_started("the process ended".to_owned()));
-            }
-            if Instant::now() >= deadline {
-                return Err(self.not_started(format!("it was not ready within {START_LIMIT:?}")));
-            }
-            thread::sleep(Duration::from_millis(10));
+        while !self.is_healthy().unwrap_or(false) {
+            let problem = if !self.is_running() {
+                "the process ended".to_owned()
+            } else if Instant::now() >= deadline {
+                format!("it was not ready within {START_LIMIT:?}")
+            } else {
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            };
+            self.kill();
+            return Err(self.not_started(problem));
         }
+        Ok(())
     }
 
     /// Whether it reads with a majority's consent.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::{ServerError, TlsFiles};
 use super::MemcachedServer;
@@ -13,6 +13,7 @@ pub struct MemcachedOptions {
     pub(super) port: Option<u16>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) user: Option<(String, String)>,
+    pub(super) clock_shim: Option<PathBuf>,
     args: Vec<String>,
 }
 
@@ -58,6 +59,14 @@ impl MemcachedOptions {
         self
     }
 
+    /// Gives the server a wall clock of its own, as [`RedisOptions::clock_shim`](crate::testing::servers::RedisOptions::clock_shim)
+    /// does; [`MemcachedServer::step_clock`] changes it.
+    #[must_use]
+    pub fn clock_shim(mut self, shim: impl Into<PathBuf>) -> Self {
+        self.clock_shim = Some(shim.into());
+        self
+    }
+
     /// Starts a server and waits until it takes connections.
     ///
     /// # Errors
@@ -69,7 +78,7 @@ impl MemcachedOptions {
 
     pub(super) fn new() -> Self {
         let host = "127.0.0.1".to_owned();
-        Self { host, port: None, tls: None, user: None, args: Vec::new() }
+        Self { host, port: None, tls: None, user: None, clock_shim: None, args: Vec::new() }
     }
 
     const USERS: &'static str = "users";

@@ -149,8 +149,11 @@ impl ZooKeeperMember {
         operator::data(self.port, path).map_err(|error| self.failed("read a znode", error))
     }
 
-    /// Starts the process, after the old one has ended.
-    pub(super) fn launch(&self) -> Result<(), ServerError> {
+    /// Kills the process if it lives, starts a new one on the same port with the same files, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if it cannot be started.
+    pub fn launch(&self) -> Result<(), ServerError> {
         let mut process = self.process();
         process.take();
         let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
@@ -168,8 +171,12 @@ impl ZooKeeperMember {
         Ok(())
     }
 
-    /// Leaves no process behind if it does not get there.
-    pub(super) fn wait_until_ready(&self, limit: Duration) -> Result<(), ServerError> {
+    /// Waits until it serves clients, for which a majority of the members is needed; leaves no process behind if it does not
+    /// get there.
+    ///
+    /// # Errors
+    /// [`ServerError::NotStarted`] with the end of its log.
+    pub fn wait_until_ready(&self, limit: Duration) -> Result<(), ServerError> {
         let deadline = Instant::now() + limit;
         while self.mode().is_none() {
             let problem = if !self.is_running() {
