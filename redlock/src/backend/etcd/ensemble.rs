@@ -39,6 +39,9 @@ pub(super) struct Ensemble {
     health: watch::Sender<Health>,
 }
 
+/// Which member was asked, how long it took, and what came of it.
+type Attempt<T> = (usize, Duration, Result<T, Failure>);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Health {
     Unknown,
@@ -104,8 +107,7 @@ impl Ensemble {
     {
         let mut asked = 0;
         let mut waiting = self.order();
-        let mut attempts: FuturesUnordered<BoxFuture<'_, (usize, Duration, Result<T, Failure>)>> =
-            FuturesUnordered::new();
+        let mut attempts: FuturesUnordered<BoxFuture<'_, Attempt<T>>> = FuturesUnordered::new();
         let mut worst: Option<Failure> = None;
         let patience = self.patience(deadline);
         let mut unanswered = Unanswered { ensemble: self, is_answered: false };
@@ -154,11 +156,7 @@ impl Ensemble {
         }
     }
 
-    async fn attempt<T, F>(
-        &self,
-        index: usize,
-        request: &(impl Fn(Client) -> F + Sync),
-    ) -> (usize, Duration, Result<T, Failure>)
+    async fn attempt<T, F>(&self, index: usize, request: &(impl Fn(Client) -> F + Sync)) -> Attempt<T>
     where
         F: Future<Output = Result<T, Error>> + Send,
     {
@@ -182,8 +180,8 @@ impl Ensemble {
     }
 
     fn all_rest(&self) -> Failure {
-        let failures = self.members.iter().filter_map(|member| member.latest_failure());
-        let failure = failures.last().unwrap_or_else(|| {
+        let mut failures = self.members.iter().filter_map(|member| member.latest_failure());
+        let failure = failures.next_back().unwrap_or_else(|| {
             Failure::unreachable(
                 NodeErrorKind::Unreachable,
                 "no member answers; the next attempt is due soon",
