@@ -3,7 +3,7 @@
 //! A member that has answered is asked until another one answers sooner. One that does not answer within a few of the
 //! usual round trips is not given up: the next member is asked besides, and whoever answers first counts. So a member
 //! that hangs costs one request a fraction of its time, and the next ones nothing. It is safe because a request that is
-//! carried out twice does nothing the second time: leases have ids of our choice, and transactions compare first.
+//! carried out twice does nothing the second time: transactions compare first, and of several leases all but one are revoked.
 
 use std::future::Future;
 use std::sync::Arc;
