@@ -55,6 +55,33 @@ pub fn close_default(patience: Duration) -> Option<ShutdownReport> {
     block_on(crate::close_default(patience))
 }
 
+/// Locks over several groups of nodes; from [`LockGroups::blocking`](crate::LockGroups::blocking).
+#[derive(Debug, Clone)]
+pub struct LockGroups {
+    inner: crate::LockGroups,
+}
+
+impl LockGroups {
+    pub(crate) fn new(inner: crate::LockGroups) -> Self {
+        Self { inner }
+    }
+
+    /// As [`LockGroups::lock`](crate::LockGroups::lock).
+    pub fn lock(&self, name: impl AsRef<[u8]>) -> Lock {
+        Lock { inner: self.inner.lock(name) }
+    }
+
+    /// The same groups for async code, and for all that does not wait.
+    pub fn as_async(&self) -> &crate::LockGroups {
+        &self.inner
+    }
+
+    /// As [`LockGroups::shutdown`](crate::LockGroups::shutdown); blocks for `patience` at most.
+    pub fn shutdown(&self, patience: Duration) -> ShutdownReport {
+        block_on(self.inner.shutdown(patience))
+    }
+}
+
 /// A lock, not acquired yet; from [`Locks::lock`]. There is no `run`: a thread cannot be cancelled.
 #[derive(Debug, Clone)]
 #[must_use = "a lock does nothing until it is acquired"]

@@ -8,17 +8,19 @@
 //! # Tables
 //! | table | the locks are kept in |
 //! |---|---|
-//! | `[lock.redlock]` | independent Redis masters, of which a majority must grant |
+//! | `[lock.redlock]` | independent nodes, of which a majority must grant: Redis masters, or whatever a URL can name |
 //! | `[lock.redis]` | one Redis, or one Redis Cluster, as due uses it; or the master that Redis Sentinel names |
+//! | `[lock.memcache]` | one memcached, or several among which keys are spread, as due uses them |
+//! | `[lock.etcd]` | one etcd ensemble |
 //! | `[lock.zookeeper]` | one ZooKeeper ensemble |
-//! | `[lock.file]` | a directory of this machine |
+//! | `[lock.file]` | a directory on this machine |
 //! | `[lock.memory]` | this process alone |
 //!
 //! `default = "redlock"` in `[lock]` picks the table when there are several; the others are then checked for unknown
 //! keys alone. A single table needs no `default`.
 //!
-//! A table of a backend whose cargo feature (`redis`, `memory`) this program was built without is an error of
-//! [`Config::into_builder`].
+//! A table of a backend whose cargo feature (`redis`, `memcached`, `etcd`, `zookeeper`, `file`, `memory`) this program was built
+//! without is an error of [`Config::into_builder`].
 //!
 //! # Keys
 //! An unknown key is an error. An empty string means "not set" in `username`, `password`, `caFile`, `certFile`,
@@ -59,7 +61,7 @@
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `nodes` | array of strings | none | 1 to 63, all different | The masters: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `host:port`. The port is 6379 by default. With `caFile` or `certFile`, `host:port` has TLS and `redis://` is an error; `rediss://` without them trusts the system's roots. |
+//! | `nodes` | array of strings | none | 1 to 63, all different | Redis masters: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `host:port`. The port is 6379 by default. With `caFile` or `certFile`, `host:port` has TLS and `redis://` is an error; `rediss://` without them trusts the system's roots. Other stores: `memcached://host[:port]`, `etcd://host[:port],...`, `zookeeper://host[:port],...`, `file:///directory`; of this table's own keys only `prefix` holds for them. |
 //!
 //! `[lock.redis]` alone:
 //!
@@ -70,6 +72,14 @@
 //! | `sentinelUsername` | string | none | needs `masterName` | The ACL user at the sentinels. |
 //! | `sentinelPassword` | string | none | needs `masterName` | The password at the sentinels. It appears in no error message and in no log. |
 //! | `maxRetries` | integer | none | any | Accepted for due's sake, without effect. It is the number of times that the *client* repeats a command; ours never does, for a repeated acquire could meet its own first copy. |
+//!
+//! `[lock.memcache]` and `[lock.etcd]` have these:
+//!
+//! | key | type | default | range | meaning |
+//! |---|---|---|---|---|
+//! | `addrs` | array of strings | `["127.0.0.1:11211"]`, `["127.0.0.1:2379"]` | at least one, all different | `host:port`. Several memcached servers share the keys among them: CRC-32 of the key modulo their number, so that their order matters; `restartGuard` cannot be on then. Several members of etcd are ways into one ensemble. |
+//! | `username`, `password` | string | none | both or none | The login. The password appears in no error message and in no log. |
+//! | `caFile`, `certFile`, `keyFile` | string | none | readable files; `certFile` and `keyFile` together | As for Redis: one of them switches TLS on. |
 //!
 //! `[lock.zookeeper]` alone:
 //!
@@ -101,7 +111,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `REDLOCK_CONFIG` | The path of a configuration file. |
-//! | `REDLOCK_NODES` | URLs as in `nodes`, separated by commas or spaces; all else as `[lock.redlock]` has it by default. A comma or space within a password is percent-encoded. |
+//! | `REDLOCK_NODES` | URLs as in `nodes`, separated by commas or spaces; all else as `[lock.redlock]` has it by default. What follows an `etcd://` or `zookeeper://` URL behind a comma and has no scheme is another member of that ensemble. A comma or space within a password is percent-encoded. |
 //!
 //! Both at once are an error, and so is one that is set but empty.
 //!

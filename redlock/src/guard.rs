@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::future::{join, select};
 
 use crate::driver::ReleaseResult;
 use crate::error::{ExtendError, LostReason, ReleaseError};
@@ -16,9 +19,20 @@ use crate::telemetry::events;
 #[derive(Clone)]
 pub struct Held {
     lease: Arc<Lease>,
+    /// The same name in another group of nodes, while [groups change](crate::LockGroups::changing): held is what both hold.
+    second: Option<Arc<Lease>>,
 }
 
 impl Held {
+    /// The smallest of what the leases say.
+    fn least<T: Ord>(&self, of: impl Fn(&Lease) -> T) -> T {
+        let here = of(&self.lease);
+        match &self.second {
+            None => here,
+            Some(second) => here.min(of(second)),
+        }
+    }
+
     /// The lock's name.
     pub fn name(&self) -> &LockName {
         &self.lease.owned().name
@@ -26,7 +40,7 @@ impl Held {
 
     /// How long nodes keep the lock without renewal.
     pub fn ttl(&self) -> Ttl {
-        self.lease.ttl()
+        self.least(Lease::ttl)
     }
 
     /// A number that is strictly greater for every later holder of this name: hand it to the protected resource, which refuses
@@ -37,13 +51,13 @@ impl Held {
 
     /// When it was acquired, on the suspend-aware clock of this machine.
     pub fn acquired_at(&self) -> Instant {
-        self.lease.acquired_at()
+        self.second.as_ref().unwrap_or(&self.lease).acquired_at()
     }
 
     /// Until when the holder may act, as things stand: renewals move it on. On the suspend-aware clock of this machine;
     /// meaningless on another. After a loss or a release it stays where it was: [`Held::is_valid`] tells.
     pub fn valid_until(&self) -> Instant {
-        self.lease.valid_until()
+        self.least(Lease::valid_until)
     }
 
     /// How much of the validity is left; zero if it is lost or released.
@@ -61,14 +75,23 @@ impl Held {
 
     /// Where it stands: held, suspect, lost or released.
     pub fn state(&self) -> LockState {
-        self.lease.state()
+        let here = self.lease.state();
+        self.second.as_ref().map_or(here, |second| here.and(second.state()))
     }
 
     /// Completes with the next state that differs from `state`; never, once the hold has ended and `state` says so.
     ///
     /// Cancel safe and level-triggered: where the state differs already, it completes at once.
     pub async fn state_changed_from(&self, state: LockState) -> LockState {
-        self.lease.changed_from(state).await
+        let Some(second) = &self.second else { return self.lease.changed_from(state).await };
+        loop {
+            let (here, there) = (self.lease.state(), second.state());
+            let now = here.and(there);
+            if now != state {
+                return now;
+            }
+            select(pin!(self.lease.changed_from(here)), pin!(second.changed_from(there))).await;
+        }
     }
 
     /// Completes when the lock is held no longer, with the reason; `None` if its guard released it.
@@ -83,14 +106,20 @@ impl Held {
     ///
     /// Cancel safe and level-triggered: asked after the loss, it completes at once.
     pub async fn lost(&self) -> Option<LostReason> {
-        self.lease.lost().await
+        let Some(second) = &self.second else { return self.lease.lost().await };
+        select(pin!(self.lease.lost()), pin!(second.lost())).await.factor_first().0
     }
 
     /// Completes when less than `margin` of the validity is left (renewals are failing), or none: the time to stop.
     ///
     /// Cancel safe and level-triggered. A renewal that gets through later moves the point on again.
     pub async fn at_risk(&self, margin: Duration) {
-        self.lease.at_risk(margin).await;
+        match &self.second {
+            None => self.lease.at_risk(margin).await,
+            Some(second) => {
+                select(pin!(self.lease.at_risk(margin)), pin!(second.at_risk(margin))).await;
+            }
+        }
     }
 
     /// Prolongs the lock now, by one round to the nodes, and returns the new end of its validity. Renewal does this by
@@ -102,7 +131,14 @@ impl Held {
     /// [`ExtendError::Failed`] leaves everything as it was, [`Held::valid_until`] included. [`ExtendError::Lost`] and
     /// [`ExtendError::Released`] if there is nothing to extend any more; nothing is ever extended back to life.
     pub async fn extend(&self) -> Result<Instant, ExtendError> {
-        self.lease.extend().await
+        let Some(second) = &self.second else { return self.lease.extend().await };
+        let (here, there) = join(self.lease.extend(), second.extend()).await;
+        Ok(here?.min(there?))
+    }
+
+    /// Makes the token `top`, unless it is greater, and returns once a quorum stores it.
+    pub(crate) async fn raise_token(&self, top: FencingToken) -> Result<(), ExtendError> {
+        self.lease.raise_token(top).await
     }
 }
 
@@ -131,6 +167,8 @@ pub struct LockGuard {
     renewal: u64,
     /// Taken by an explicit release, so that dropping does not release again.
     armed: bool,
+    /// The guard in another group of nodes, while groups change.
+    second: Option<Box<Self>>,
 }
 
 impl LockGuard {
@@ -138,7 +176,14 @@ impl LockGuard {
         let renewal = core.renewal.add(&core.driver, &lease);
         // Behind its place in the plan: whoever finds the clock wrong from now on finds it there.
         lease.lose_if_clock_moved();
-        Self { held: Held { lease }, core, renewal, armed: true }
+        Self { held: Held { lease, second: None }, core, renewal, armed: true, second: None }
+    }
+
+    /// Makes one guard of two that hold the same name in two groups of nodes.
+    pub(crate) fn and(mut self, second: Self) -> Self {
+        self.held.second = Some(Arc::clone(&second.lease));
+        self.second = Some(Box::new(second));
+        self
     }
 
     /// A view of this hold that can be cloned and sent elsewhere.
@@ -164,6 +209,13 @@ impl LockGuard {
     /// # Errors
     /// [`ReleaseError::NotHeld`] if it was not held to the end; [`ReleaseError::Unconfirmed`] if too few nodes answered.
     pub async fn release(mut self) -> Result<(), ReleaseError> {
+        let Some(mut second) = self.second.take() else { return self.release_here().await };
+        let (here, there) = join(self.release_here(), second.release_here()).await;
+        // That it was not held says more than that nobody has confirmed.
+        if there.is_ok() || matches!(here, Err(ReleaseError::NotHeld { .. })) { here } else { there }
+    }
+
+    async fn release_here(&mut self) -> Result<(), ReleaseError> {
         self.armed = false;
         let lost = self.stop();
         let owned = Arc::clone(self.lease.owned());

@@ -32,13 +32,29 @@ pub enum LockState {
     Released,
 }
 
+impl LockState {
+    /// Where a lock stands that is held only while two leases are.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Lost(reason), _) | (_, Self::Lost(reason)) => Self::Lost(reason),
+            (Self::Released, _) | (_, Self::Released) => Self::Released,
+            (Self::Suspect { until: one }, Self::Suspect { until: other }) => {
+                Self::Suspect { until: one.min(other) }
+            }
+            (Self::Suspect { until }, Self::Held) | (Self::Held, Self::Suspect { until }) => {
+                Self::Suspect { until }
+            }
+            (Self::Held, Self::Held) => Self::Held,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Lease {
     driver: Arc<Driver>,
     owned: Arc<Owned>,
     ttl: Ttl,
     acquired_at: Instant,
-    token: Option<FencingToken>,
     /// How long nodes keep its fencing counter beyond its end.
     fencing: Option<Duration>,
     /// No renewal is started after this point.
@@ -52,6 +68,7 @@ pub(crate) struct Lease {
 #[derive(Debug, Clone, Copy)]
 struct Status {
     valid_until: Instant,
+    token: Option<FencingToken>,
     failing: bool,
     ended: Option<Ended>,
 }
@@ -74,20 +91,9 @@ impl Lease {
         driver.meters.held();
         let acquired_at = driver.env.now();
         let renew_until = renew_limit.map(|limit| acquired_at.saturating_add(limit));
-        let status = Mutex::new(Status { valid_until, failing: false, ended: None });
+        let status = Mutex::new(Status { valid_until, token, failing: false, ended: None });
         let changed = Notify::new();
-        Arc::new(Self {
-            driver,
-            owned,
-            ttl,
-            acquired_at,
-            token,
-            fencing,
-            renew_until,
-            own_moves,
-            status,
-            changed,
-        })
+        Arc::new(Self { driver, owned, ttl, acquired_at, fencing, renew_until, own_moves, status, changed })
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -103,7 +109,21 @@ impl Lease {
     }
 
     pub(crate) fn token(&self) -> Option<FencingToken> {
-        self.token
+        self.status().token
+    }
+
+    /// Makes `top` its token, unless it has a greater one, and returns once a quorum stores it.
+    pub(crate) async fn raise_token(&self, top: FencingToken) -> Result<(), ExtendError> {
+        let raised = {
+            let mut status = self.status();
+            let below = status.token.is_some_and(|token| token < top);
+            if below {
+                status.token = Some(top);
+            }
+            below
+        };
+        // Extending carries the token to the nodes.
+        if raised { self.extend().await.map(drop) } else { Ok(()) }
     }
 
     pub(crate) fn acquired_at(&self) -> Instant {
@@ -146,7 +166,8 @@ impl Lease {
             LockState::Released => return Err(ExtendError::Released),
             LockState::Held | LockState::Suspect { .. } => {}
         }
-        let fence = self.token.zip(self.fencing).map(|(token, retention)| Raise::new(token.get(), retention));
+        let fence =
+            self.token().zip(self.fencing).map(|(token, retention)| Raise::new(token.get(), retention));
         let (env, meters) = (&*self.driver.env, &self.driver.meters);
         let began = meters.now(env);
         let extension = self.driver.extend(&self.owned, self.ttl, self.valid_until(), fence).await;

@@ -80,6 +80,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Locks`] | A set of nodes and the locks on them. One per program; clones share everything. From [`Locks::builder`], or from a file (feature `config`). |
+//! | [`LockGroups`] | Several `Locks`, each with nodes of its own, that share the names out among themselves: for more locks than one set of nodes carries. |
 //! | [`Lock`] | A lock by name, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire), [`run`](Lock::run). |
 //! | [`LockGuard`] | A lock that is held. Renews itself; dropping it releases. |
 //! | [`Held`] | A view of a hold, to share: how long it is valid, and when it is lost. |
@@ -115,6 +116,7 @@
 //! |---|---|---|
 //! | [`BuildError`] | A setting or a node is not as it should be ([`preflight`]), or no quorum answers. | nothing |
 //! | [`AcquireError`] | Somebody else has it, too few nodes answer, or the request was wrong. | nothing |
+//! | [`GroupsError`] | Groups cannot be used together. | nothing |
 //! | [`ExtendError`] | The validity was not prolonged. | as before, unless it says lost or released |
 //! | [`ReleaseError`] | It was not held to the end, or no quorum has confirmed yet. | nothing |
 //! | [`RunError`] | Not acquired, or lost before the work had ended. | nothing |
@@ -181,6 +183,7 @@ mod telemetry;
 
 pub use builder::{BuildError, LocksBuilder};
 pub use error::{AcquireError, ExtendError, LostReason, NodeReport, NodeVote, ReleaseError, RunError};
+pub use groups::{GroupsError, LockGroups};
 pub use guard::{Held, LockGuard};
 pub use id::{FencingToken, Instant, InvalidName, InvalidTtl, LockName, OwnerToken, Ttl};
 pub use lease::LockState;

@@ -1,5 +1,7 @@
 //! One lock by name: how it is acquired.
 
+mod both;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct Lock {
     max_retries: Option<u32>,
     wait_limit: Option<Duration>,
     renew_limit: Option<Duration>,
+    /// The same name in another group of nodes, while groups change: it is held in both, or in neither.
+    second: Option<Box<Self>>,
 }
 
 impl Lock {
@@ -38,13 +42,13 @@ impl Lock {
         let ttl = settings.ttl.get();
         let (max_retries, wait_limit) = (settings.max_retries, settings.wait_limit);
         let renew_limit = settings.renew_limit;
-        Self { name, ttl, max_retries, wait_limit, renew_limit, core: Some(core) }
+        Self { name, ttl, max_retries, wait_limit, renew_limit, core: Some(core), second: None }
     }
 
     /// A lock of no `Locks`: acquiring it fails.
     pub(crate) fn nowhere(name: Result<LockName, InvalidName>) -> Self {
         let ttl = DEFAULT_TTL.get();
-        Self { core: None, name, ttl, max_retries: None, wait_limit: None, renew_limit: None }
+        Self { core: None, name, ttl, max_retries: None, wait_limit: None, renew_limit: None, second: None }
     }
 
     /// How long nodes keep the lock without renewal: 10 ms to [`LocksBuilder::max_ttl`](crate::LocksBuilder::max_ttl); out
@@ -52,34 +56,30 @@ impl Lock {
     ///
     /// A holder that dies keeps others out for this long; a holder cut off from the nodes must stop before it. A short TTL
     /// costs more renewals, and forgives shorter outages of the nodes.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
-        self
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.with(|lock| lock.ttl = ttl)
     }
 
     /// The longest time that [`acquire`](Lock::acquire) and [`run`](Lock::run) wait for the lock, the time in the local queue
     /// included; without limit by default. Less than a round trip to the nodes cannot succeed: to try once, without
     /// waiting for anybody, there is [`try_acquire`](Lock::try_acquire).
-    pub fn wait_at_most(mut self, limit: Duration) -> Self {
-        self.wait_limit = Some(limit);
-        self
+    pub fn wait_at_most(self, limit: Duration) -> Self {
+        self.with(|lock| lock.wait_limit = Some(limit))
     }
 
     /// How many times [`acquire`](Lock::acquire) and [`run`](Lock::run) repeat an attempt that failed: `retries(0)` is one
     /// attempt, N retries are N + 1 attempts; without limit by default. An acquisition with counted attempts does not wait
     /// in this process's FIFO line, and asks about every
     /// [`LocksBuilder::acquire_interval`](crate::LocksBuilder::acquire_interval), whatever the nodes tell.
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.max_retries = Some(retries);
-        self
+    pub fn retries(self, retries: u32) -> Self {
+        self.with(|lock| lock.max_retries = Some(retries))
     }
 
     /// How long the guard is renewed after it was acquired, at most; its validity then runs out, within a TTL, and it is
     /// lost for [`LostReason::RenewLimit`](crate::LostReason::RenewLimit). Without limit by default: a bound for work that
     /// hangs.
-    pub fn renew_at_most(mut self, limit: Duration) -> Self {
-        self.renew_limit = Some(limit);
-        self
+    pub fn renew_at_most(self, limit: Duration) -> Self {
+        self.with(|lock| lock.renew_limit = Some(limit))
     }
 
     /// Waits until the lock is held: without limit, unless a wait limit or a number of retries is set. Waiters of one
@@ -95,9 +95,21 @@ impl Lock {
     /// request, [`AcquireError::ShutDown`] after [`Locks::shutdown`](crate::Locks::shutdown), [`AcquireError::NoDefault`] for a
     /// lock of a [default](crate::lock) that was not set, and [`AcquireError::Random`].
     pub async fn acquire(&self) -> Result<LockGuard, AcquireError> {
-        let (core, name, ttl) = self.checked()?;
-        let started = core.driver.env.now();
+        let started = self.core()?.driver.env.now();
         let give_up_at = self.wait_limit.map(|limit| started.saturating_add(limit));
+        match &self.second {
+            None => self.acquire_here(started, give_up_at).await,
+            Some(second) => Box::pin(self.acquire_both(second, started, give_up_at)).await,
+        }
+    }
+
+    /// Waits until it is held on the nodes of this `Locks`.
+    async fn acquire_here(
+        &self,
+        started: Instant,
+        give_up_at: Option<Instant>,
+    ) -> Result<LockGuard, AcquireError> {
+        let (core, name, ttl) = self.checked()?;
         let mut tries = Tries::new(self, core, name.clone(), ttl, started, give_up_at);
 
         let turn = match (self.max_retries, give_up_at) {
@@ -136,6 +148,13 @@ impl Lock {
     /// [`AcquireError::Unavailable`] if too few nodes answered to say; otherwise as [`acquire`](Lock::acquire), but never
     /// [`AcquireError::Busy`].
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>, AcquireError> {
+        match &self.second {
+            None => self.try_here().await,
+            Some(second) => Box::pin(self.try_both(second)).await,
+        }
+    }
+
+    async fn try_here(&self) -> Result<Option<LockGuard>, AcquireError> {
         let (core, name, ttl) = self.checked()?;
         let started = core.driver.env.now();
         let mut tries = Tries::new(self, core, name, ttl, started, None);
@@ -184,7 +203,8 @@ impl Lock {
         }
     }
 
-    /// Acquires several locks of one [`Locks`](crate::Locks), all or nothing; each name once, whatever order they are given in.
+    /// Acquires several locks of one [`Locks`](crate::Locks), or of one [`LockGroups`](crate::LockGroups), all or nothing; each name
+    /// once, whatever order they are given in.
     ///
     /// Everybody takes them in the order of their names, so that two callers never wait for each other in a circle. What is
     /// held already is renewed while the next one is waited for. The limits of each lock hold for its own acquisition.
@@ -207,8 +227,20 @@ impl Lock {
         Ok(guards)
     }
 
+    fn with(mut self, set: impl Fn(&mut Self)) -> Self {
+        set(&mut self);
+        if let Some(second) = &mut self.second {
+            set(second);
+        }
+        self
+    }
+
+    fn core(&self) -> Result<&Arc<Core>, AcquireError> {
+        self.core.as_ref().ok_or(AcquireError::NoDefault)
+    }
+
     fn checked(&self) -> Result<(&Arc<Core>, LockName, Ttl), AcquireError> {
-        let core = self.core.as_ref().ok_or(AcquireError::NoDefault)?;
+        let core = self.core()?;
         let name = self.name.clone()?;
         let ttl = Ttl::new(self.ttl)?;
         let max = core.settings.max_ttl;

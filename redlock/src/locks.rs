@@ -108,6 +108,10 @@ impl Locks {
         crate::blocking::Locks::new(self.clone())
     }
 
+    pub(crate) fn has_fencing(&self) -> bool {
+        self.core.settings.fencing.is_some()
+    }
+
     pub(crate) fn start(driver: Arc<Driver>, settings: Settings) -> Self {
         let renewal = Renewal::start(&driver);
         if let Some(fleet) = &driver.fleet {

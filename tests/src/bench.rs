@@ -12,6 +12,7 @@ pub mod ours;
 pub mod place;
 pub mod starvation;
 pub mod stats;
+pub mod stores;
 pub mod table;
 pub mod uncontended;
 pub mod yardstick;

@@ -182,8 +182,13 @@ impl HolderProcess {
 
     /// The same on nodes of any kind.
     pub fn spawn_on(command: &mut Command, urls: &[String]) -> Self {
+        Self::run(command.args(urls))
+    }
+
+    /// Starts any program that talks by lines.
+    pub fn run(command: &mut Command) -> Self {
         // Its stdin is a pipe: the program ends when this one does, however that happens.
-        let mut child = command.args(urls).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }

@@ -11,6 +11,8 @@ use super::{Config, timing};
 #[cfg(feature = "redis")]
 use crate::backend::redis::RedisConfig;
 use crate::builder::NodeConfig;
+#[cfg(feature = "redis")]
+use crate::builder::backend_of;
 
 const CONFIG: &str = "REDLOCK_CONFIG";
 const NODES: &str = "REDLOCK_NODES";
@@ -37,11 +39,35 @@ fn from_nodes(urls: &OsString) -> Result<Config, ConfigError> {
 
 #[cfg(feature = "redis")]
 fn nodes(text: &str) -> Result<Vec<NodeConfig>, ConfigError> {
-    let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
+    let urls = urls(text);
+    let urls = urls.iter().map(String::as_str);
     // Only what holds for all nodes is taken from it, and none of that is set.
     let defaults = RedisConfig::new("localhost");
     redis::nodes::parse(urls, &defaults)
         .map_err(|refused| ConfigError::new(refused.kind, NODES, refused.problem))
+}
+
+/// The URLs of a list with commas or spaces between them. Commas also stand between the members of an ensemble, which have no
+/// scheme of their own.
+#[cfg(feature = "redis")]
+fn urls(text: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for list in text.split_whitespace() {
+        let mut ensemble = false;
+        for piece in list.split(',').filter(|piece| !piece.is_empty()) {
+            match urls.last_mut().filter(|_| ensemble && !piece.contains("://")) {
+                Some(url) => {
+                    url.push(',');
+                    url.push_str(piece);
+                }
+                None => {
+                    ensemble = matches!(backend_of(piece), Some("etcd" | "zookeeper"));
+                    urls.push(piece.to_owned());
+                }
+            }
+        }
+    }
+    urls
 }
 
 #[cfg(not(feature = "redis"))]
@@ -51,4 +77,18 @@ fn nodes(_: &str) -> Result<Vec<NodeConfig>, ConfigError> {
 
 fn error(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Environment, variable, problem)
+}
+
+#[cfg(all(test, feature = "redis"))]
+mod tests {
+    use super::urls;
+
+    #[test]
+    fn commas_separate_nodes_and_the_members_of_an_ensemble() {
+        assert_eq!(urls("a:1,redis://b, c\td,,"), ["a:1", "redis://b", "c", "d"]);
+        assert_eq!(
+            urls("redis://a,etcd://b:1,c:2,zookeeper://d,e f,redis://g"),
+            ["redis://a", "etcd://b:1,c:2", "zookeeper://d,e", "f", "redis://g"]
+        );
+    }
 }

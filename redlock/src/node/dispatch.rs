@@ -191,7 +191,8 @@ mod tests {
         let error = block_on(never).unwrap_err();
         assert_eq!((error.kind, error.effect), (NodeErrorKind::Timeout, crate::node::Effect::Unknown));
         block_on(dispatch.run(&name("a"), soon(), async { Ok(()) })).unwrap();
-        assert_eq!((dispatch.lanes().waiting, dispatch.lanes().last.len()), (0, 0));
+        let lanes = dispatch.lanes();
+        assert_eq!((lanes.waiting, lanes.last.len()), (0, 0));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use redlock::Locks;
 use super::Result;
 use super::contender::{Contender, Cycle};
 
-struct Ours(Locks);
+/// Locks on whatever nodes.
+pub(super) struct Ours(pub(super) Locks);
 
 /// Connects a [`Locks`] with the TTL that bare fred uses.
 ///

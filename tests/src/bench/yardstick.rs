@@ -89,7 +89,17 @@ pub fn on_fleets(entries: fn() -> Vec<Entry>, effort: &Effort) -> Result<()> {
 /// # Errors
 /// The first one of a contender, or threads that cannot be started.
 pub fn measure(entries: Vec<Entry>, urls: &[String], effort: &Effort) -> Result<String> {
-    let mut stages = entries.into_iter().map(|entry| Stage::new(entry, urls)).collect::<Result<Vec<_>>>()?;
+    let entries = entries.into_iter().map(|entry| (entry, urls.to_vec())).collect();
+    measure_each(entries, &format!("{} node(s)", urls.len()), effort)
+}
+
+/// Measures entries that each have nodes of their own; `what` heads the tables.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_each(entries: Vec<(Entry, Vec<String>)>, what: &str, effort: &Effort) -> Result<String> {
+    let stage = |(entry, urls): (Entry, Vec<String>)| Stage::new(entry, &urls);
+    let mut stages = entries.into_iter().map(stage).collect::<Result<Vec<_>>>()?;
     let mut report = String::new();
     for &tasks in &effort.tasks {
         let tasks = usize::from(tasks);
@@ -98,13 +108,12 @@ pub fn measure(entries: Vec<Entry>, urls: &[String], effort: &Effort) -> Result<
             stage.blocks.clear();
         }
         for block in 0..effort.blocks {
-            eprint!("\r{} nodes, {tasks} tasks: block {} of {}\x1b[K", urls.len(), block + 1, effort.blocks);
+            eprint!("\r{what}, {tasks} tasks: block {} of {}\x1b[K", block + 1, effort.blocks);
             std::io::stderr().flush()?;
             measure_one_block(&mut stages, tasks, cycles, block)?;
         }
         eprintln!();
-        let heading =
-            format!("{} node(s), {tasks} task(s), {} blocks of {cycles} cycles", urls.len(), effort.blocks);
+        let heading = format!("{what}, {tasks} task(s), {} blocks of {cycles} cycles", effort.blocks);
         report += &format!("## {heading}\n\n{}\n", figures(&stages));
         let ratios = ratios(&stages);
         if !ratios.is_empty() {

@@ -1,7 +1,7 @@
 //! Measures the lock and what it stands on, on real servers: `cargo run --release -p redlock-tests --bin bench`.
 
 use clap::{Parser, Subcommand};
-use redlock_tests::bench::{Result, handover, io_thread, uncontended, yardstick::Effort};
+use redlock_tests::bench::{Result, handover, io_thread, stores, uncontended, yardstick::Effort};
 
 /// Measures on redis-servers that it starts itself on loopback; tables go to stdout, progress to stderr
 #[derive(Parser)]
@@ -18,6 +18,8 @@ enum What {
     Uncontended(Effort),
     /// From a release to the next holder in another client, by wake-ups and by polling
     Handover(handover::Effort),
+    /// Acquire and release of free locks on every store
+    Stores(stores::StoresEffort),
 }
 
 fn main() -> Result<()> {
@@ -25,5 +27,6 @@ fn main() -> Result<()> {
         What::IoThread(effort) => io_thread::run(&effort),
         What::Uncontended(effort) => uncontended::run(&effort),
         What::Handover(effort) => handover::run(&effort),
+        What::Stores(effort) => stores::run(&effort),
     }
 }

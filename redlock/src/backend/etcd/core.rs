@@ -1,10 +1,11 @@
 //! What all requests share: the ensemble, our leases, and the steps that they are made of.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{LeaseGrantOptions, Txn, TxnResponse};
+use etcd_client::{Client, Error, LeaseGrantOptions, Txn, TxnResponse};
+use futures::future::{Either, select};
 
 use super::ensemble::Ensemble;
 use super::failure::{Answer, Failure};
@@ -13,12 +14,14 @@ use super::leases::{Lease, Leases};
 use super::txn::{self, Lock, Seen};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
-use crate::node::{Effect, NodeErrorKind, Refusal, RefusalReason, Reply};
+use crate::node::{Effect, Refusal, RefusalReason, Reply};
 use crate::protections::Protections;
 
 /// How long one attempt to revoke a lease may take, and the pauses before the attempts, in milliseconds.
 const REVOKE_LIMIT: Duration = Duration::from_secs(2);
 const REVOKE_PAUSES: [u64; 7] = [0, 250, 1_000, 3_000, 5_000, 10_000, 10_000];
+/// The pauses before the attempts to revoke what may not have been granted, in milliseconds.
+const STRAY_PAUSES: [u64; 3] = [1_000, 9_000, 20_000];
 /// A shared lease is used for other counters for this long.
 const COUNTERS_SHARE_FOR: Duration = Duration::from_secs(60);
 /// Set in the ids of the leases that keep counters, and in no other: so operators can tell them.
@@ -55,7 +58,7 @@ pub(super) struct Fresh {
     name: LockName,
     owner: OwnerToken,
     pub(super) lease: Lease,
-    /// A lock may be on it that must not be lost, or it was never made.
+    /// A lock may be on it that must not be lost.
     pub(super) keep: bool,
 }
 
@@ -64,6 +67,35 @@ impl Drop for Fresh {
         if !self.keep {
             self.core.revoke_later(&self.name, &self.owner, vec![self.lease.id]);
         }
+    }
+}
+
+/// The ids that the copies of one request have asked for. Those that are left in the end are revoked.
+struct Copies {
+    core: Arc<Core>,
+    ids: Mutex<Vec<i64>>,
+}
+
+impl Copies {
+    fn ids(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new id. So many random bits never meet those of somebody else.
+    fn draw(&self, bits: i64) -> Result<i64, Error> {
+        let mut bytes = [0; 8];
+        self.core.env.fill_random(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        // 0 would let etcd choose one.
+        let id = (i64::from_be_bytes(bytes) & (COUNTERS_BIT - 1)).max(1) | bits;
+        self.ids().push(id);
+        Ok(id)
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        let left = std::mem::take(&mut *self.ids());
+        self.core.revoke_strays(left);
     }
 }
 
@@ -109,56 +141,47 @@ impl Core {
 
     /// Makes a lease for a request; its time counts from before it is asked for.
     pub(super) async fn grant(self: &Arc<Self>, job: &Job, ttl: Duration) -> Result<Fresh, Failure> {
-        let id = self.fresh_id()? & !COUNTERS_BIT;
         let now = self.env.now();
         let seconds = whole_seconds(ttl);
+        let id = self.grant_lease(seconds, 0, job.until).await?;
         let lease = Lease { id, ends: now.saturating_add(Duration::from_secs(seconds)) };
         self.leases.begun(&job.name, &job.owner, lease, now);
         let (core, name, owner) = (Arc::clone(self), job.name.clone(), job.owner);
-        let mut fresh = Fresh { core, name, owner, lease, keep: false };
-        if let Err(failure) = self.grant_lease(id, seconds, job.until).await {
-            // Never made: there is nothing to revoke.
-            if failure.effect == Effect::None {
-                fresh.keep = true;
-                self.leases.ended(&job.name, &job.owner, id);
-            }
-            return Err(failure.harmless());
-        }
-        Ok(fresh)
+        Ok(Fresh { core, name, owner, lease, keep: false })
     }
 
-    async fn grant_lease(&self, id: i64, seconds: u64, until: Instant) -> Result<(), Failure> {
+    /// Makes a lease, in whose id these bits are set. Every copy of the request asks for an id of its own: an id that was
+    /// answered is never granted again, so that nothing comes to be on it once it was revoked.
+    async fn grant_lease(self: &Arc<Self>, seconds: u64, bits: i64, until: Instant) -> Result<i64, Failure> {
         let ttl = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let request = |client: etcd_client::Client| async move {
-            client.lease_client().grant(ttl, Some(LeaseGrantOptions::new().with_id(id))).await
+        let copies = Copies { core: Arc::clone(self), ids: Mutex::default() };
+        let request = |client: Client| {
+            let id = copies.draw(bits);
+            async move {
+                let options = LeaseGrantOptions::new().with_id(id?);
+                client.lease_client().grant(ttl, Some(options)).await
+            }
         };
         match self.ensemble.call(until, request).await {
-            Ok(_) => Ok(()),
-            // The id was drawn for this request: it is our own, made by an earlier copy.
-            Err(failure)
-                if failure.answer == Some(Answer::LeaseExists) && failure.effect == Effect::Unknown =>
-            {
-                Ok(())
+            Ok(answer) => {
+                copies.ids().retain(|&id| id != answer.id());
+                Ok(answer.id())
             }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    fn fresh_id(&self) -> Result<i64, Failure> {
-        let mut bytes = [0; 8];
-        loop {
-            self.env
-                .fill_random(&mut bytes)
-                .map_err(|error| Failure::new(NodeErrorKind::NotReady, error.to_string()))?;
-            let id = i64::from_be_bytes(bytes) & i64::MAX;
-            if id & !COUNTERS_BIT != 0 {
-                return Ok(id);
+            Err(failure) => {
+                if failure.effect == Effect::None {
+                    copies.ids().clear();
+                }
+                Err(failure.harmless())
             }
         }
     }
 
     /// A lease that keeps a counter for so long at least. Counters share them: one is made about once a minute.
-    pub(super) async fn counter_lease(&self, keep: Duration, until: Instant) -> Result<i64, Failure> {
+    pub(super) async fn counter_lease(
+        self: &Arc<Self>,
+        keep: Duration,
+        until: Instant,
+    ) -> Result<i64, Failure> {
         if let Some(id) = self.shared_lease(keep) {
             return Ok(id);
         }
@@ -166,10 +189,9 @@ impl Core {
         if let Some(id) = self.shared_lease(keep) {
             return Ok(id);
         }
-        let id = self.fresh_id()? | COUNTERS_BIT;
         let seconds = whole_seconds(keep.saturating_add(COUNTERS_SHARE_FOR.max(keep / 8)));
         let ends = self.env.now().saturating_add(Duration::from_secs(seconds));
-        self.grant_lease(id, seconds, until).await.map_err(Failure::harmless)?;
+        let id = self.grant_lease(seconds, COUNTERS_BIT, until).await?;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = Some(Lease { id, ends });
         Ok(id)
     }
@@ -193,15 +215,42 @@ impl Core {
         id: i64,
         until: Instant,
     ) -> Result<(), Failure> {
-        let request =
-            move |client: etcd_client::Client| async move { client.lease_client().revoke(id).await };
-        match self.ensemble.call(until, request).await {
-            Ok(_) => {}
-            Err(failure) if failure.answer == Some(Answer::LeaseNotFound) => {}
-            Err(failure) => return Err(failure),
-        }
+        self.revoke_lease(id, until).await?;
         self.leases.ended(name, owner, id);
         Ok(())
+    }
+
+    /// Revokes a lease; says whether it was there.
+    async fn revoke_lease(&self, id: i64, until: Instant) -> Result<bool, Failure> {
+        let request = move |client: Client| async move { client.lease_client().revoke(id).await };
+        match self.ensemble.call(until, request).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.answer == Some(Answer::LeaseNotFound) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Revokes leases that may have been granted, or may yet be: by a member that hangs. Nothing was ever on them.
+    fn revoke_strays(self: &Arc<Self>, mut ids: Vec<i64>) {
+        if ids.is_empty() {
+            return;
+        }
+        let core = Arc::clone(self);
+        self.env.spawn(Box::pin(async move {
+            for pause in STRAY_PAUSES {
+                core.env.sleep_until(core.env.now().saturating_add(Duration::from_millis(pause))).await;
+                let mut left = Vec::new();
+                for id in ids {
+                    let until = core.env.now().saturating_add(REVOKE_LIMIT);
+                    let attempt = std::pin::pin!(core.revoke_lease(id, until));
+                    match select(attempt, core.env.sleep_until(until)).await {
+                        Either::Left((Ok(true), _)) => {}
+                        _ => left.push(id),
+                    }
+                }
+                ids = left;
+            }
+        }));
     }
 
     /// Revokes leases in the background, and tries so for half a minute if need be. What cannot be revoked ends with its TTL.
@@ -222,8 +271,8 @@ impl Core {
                     let until = core.env.now().saturating_add(REVOKE_LIMIT);
                     let attempt = std::pin::pin!(core.revoke(&name, &owner, id, until));
                     let late = core.env.sleep_until(until);
-                    match futures::future::select(attempt, late).await {
-                        futures::future::Either::Left((Ok(()), _)) => {}
+                    match select(attempt, late).await {
+                        Either::Left((Ok(()), _)) => {}
                         _ => failed.push(id),
                     }
                 }
@@ -237,9 +286,8 @@ impl Core {
 
     /// How long a lease still lasts, at least; `None`: it is gone, or nobody can tell.
     pub(super) async fn remaining(&self, lease: i64, until: Instant) -> Option<Duration> {
-        let request = move |client: etcd_client::Client| async move {
-            client.lease_client().time_to_live(lease, None).await
-        };
+        let request =
+            move |client: Client| async move { client.lease_client().time_to_live(lease, None).await };
         let answer = self.ensemble.call(until, request).await.ok()?;
         u64::try_from(answer.ttl()).ok().map(Duration::from_secs)
     }

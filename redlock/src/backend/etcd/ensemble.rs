@@ -3,7 +3,7 @@
 //! A member that has answered is asked until another one answers sooner. One that does not answer within a few of the
 //! usual round trips is not given up: the next member is asked besides, and whoever answers first counts. So a member
 //! that hangs costs one request a fraction of its time, and the next ones nothing. It is safe because a request that is
-//! carried out twice does nothing the second time: leases have ids of our choice, and transactions compare first.
+//! carried out twice does nothing the second time: transactions compare first, and of several leases all but one are revoked.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub(super) struct Ensemble {
     /// What operators are told of.
     health: watch::Sender<Health>,
 }
+
+/// Which member was asked, how long it took, and what came of it.
+type Attempt<T> = (usize, Duration, Result<T, Failure>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Health {
@@ -104,8 +107,7 @@ impl Ensemble {
     {
         let mut asked = 0;
         let mut waiting = self.order();
-        let mut attempts: FuturesUnordered<BoxFuture<'_, (usize, Duration, Result<T, Failure>)>> =
-            FuturesUnordered::new();
+        let mut attempts: FuturesUnordered<BoxFuture<'_, Attempt<T>>> = FuturesUnordered::new();
         let mut worst: Option<Failure> = None;
         let patience = self.patience(deadline);
         let mut unanswered = Unanswered { ensemble: self, is_answered: false };
@@ -154,11 +156,7 @@ impl Ensemble {
         }
     }
 
-    async fn attempt<T, F>(
-        &self,
-        index: usize,
-        request: &(impl Fn(Client) -> F + Sync),
-    ) -> (usize, Duration, Result<T, Failure>)
+    async fn attempt<T, F>(&self, index: usize, request: &(impl Fn(Client) -> F + Sync)) -> Attempt<T>
     where
         F: Future<Output = Result<T, Error>> + Send,
     {
@@ -182,8 +180,8 @@ impl Ensemble {
     }
 
     fn all_rest(&self) -> Failure {
-        let failures = self.members.iter().filter_map(|member| member.latest_failure());
-        let failure = failures.last().unwrap_or_else(|| {
+        let mut failures = self.members.iter().filter_map(|member| member.latest_failure());
+        let failure = failures.next_back().unwrap_or_else(|| {
             Failure::unreachable(
                 NodeErrorKind::Unreachable,
                 "no member answers; the next attempt is due soon",

@@ -194,7 +194,9 @@ fn count(members: usize, given: usize) -> FindingKind {
     let tolerates = members.saturating_sub(1) / 2;
     let advice = match (members, given) {
         (1, _) => Some("locks stand still while it is away; give three members or five"),
-        _ if members % 2 == 0 => Some("an odd number survives as many failures with one member less"),
+        _ if members.is_multiple_of(2) => {
+            Some("an odd number survives as many failures with one member less")
+        }
         _ if given < members => Some("name all members, so that those that are left are asked"),
         _ => None,
     };

@@ -24,7 +24,6 @@ pub(super) struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     LeaseNotFound,
-    LeaseExists,
 }
 
 impl Failure {
@@ -93,9 +92,6 @@ fn of_server(said: &str) -> Failure {
     };
     if has("requested lease not found") {
         return Failure { answer: Some(Answer::LeaseNotFound), ..told(NotReady, "") };
-    }
-    if has("lease already exists") {
-        return Failure { answer: Some(Answer::LeaseExists), ..told(NotReady, "") };
     }
     if has("database space exceeded") {
         return told(

@@ -41,7 +41,7 @@ enum State {
     Idle(Option<Failure>),
     Connecting,
     /// The client connects again by itself where the connection breaks.
-    Ready(Client),
+    Ready(Box<Client>),
 }
 
 impl Member {
@@ -90,7 +90,7 @@ impl Member {
         // The sender lives in `self`, so that this cannot fail.
         let known = link.wait_for(|link| !matches!(link.state, State::Connecting)).await;
         match known.map(|link| link.state.clone()) {
-            Ok(State::Ready(client)) => Ok(client),
+            Ok(State::Ready(client)) => Ok(*client),
             Ok(State::Idle(Some(failure))) => Err(failure),
             _ => Err(Failure::unreachable(NodeErrorKind::Unreachable, "not connected")),
         }
@@ -106,7 +106,7 @@ impl Member {
             }
         };
         match result {
-            Ok(client) => self.link.send_modify(|link| link.state = State::Ready(client)),
+            Ok(client) => self.link.send_modify(|link| link.state = State::Ready(Box::new(client))),
             Err(failure) => self.failed(&failure.harmless()),
         }
     }

@@ -1,4 +1,5 @@
 //! What a request may do that the ensemble runs late: the very transactions, run when nobody waits for them any more.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -318,7 +318,7 @@ impl Core {
     }
 
     async fn count(
-        &self,
+        self: &Arc<Self>,
         next: Option<u64>,
         fence: Option<Fence>,
         ttl: Duration,
@@ -331,7 +331,7 @@ impl Core {
     }
 
     async fn least(
-        &self,
+        self: &Arc<Self>,
         raise: Option<Raise>,
         ttl: Duration,
         until: Instant,
@@ -344,7 +344,7 @@ impl Core {
 
     /// Has a counter that stands higher than was asked for be kept for long enough too.
     async fn settle_counter(
-        &self,
+        self: &Arc<Self>,
         job: &Job,
         counter: Option<Result<u64, Counter>>,
         raise: Option<Raise>,
