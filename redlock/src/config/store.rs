@@ -70,9 +70,16 @@ impl Backend {
             ],
             Self::Memcache => &["addrs", "username", "password", "caFile", "certFile", "keyFile"],
             Self::Etcd => &["addrs", "username", "password", "caFile", "certFile", "keyFile"],
-            Self::ZooKeeper => {
-                &["addrs", "username", "password", "caFile", "certFile", "keyFile", "sessionTimeout", "touchDelay"]
-            }
+            Self::ZooKeeper => &[
+                "addrs",
+                "username",
+                "password",
+                "caFile",
+                "certFile",
+                "keyFile",
+                "sessionTimeout",
+                "touchDelay",
+            ],
             Self::File => &["directory"],
             Self::Memory => &[],
         }
