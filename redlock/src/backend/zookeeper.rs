@@ -32,7 +32,8 @@ use crate::env::Env;
 use crate::id::LockName;
 use crate::node::{
     Abilities, AcquireRequest, ClockReading, Durability, Examination, ExtendRequest, Identity, Inspection,
-    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply, Watch,
+    LateRequests, Node, NodeError, NodeErrorKind, NodeFuture, RaiseRequest, ReleaseRequest, Released, Reply,
+    Watch,
 };
 use crate::protections::Protections;
 use change::{Kind, Wish};
@@ -222,7 +223,8 @@ impl Node for ZooKeeperNode {
         let shared = Arc::clone(&self.shared);
         let same = name.clone();
         let give_up = self.shared.patience();
-        let released = self.shared.dispatch.run(&name, give_up, async move { shared.release(&same, owner).await });
+        let released =
+            self.shared.dispatch.run(&name, give_up, async move { shared.release(&same, owner).await });
         self.outlive(released)
     }
 

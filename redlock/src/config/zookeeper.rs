@@ -73,7 +73,11 @@ fn files(
         let path = folder.join(name);
         let is_file = path.metadata().and_then(|data| {
             // Opening a pipe would wait for its writer.
-            if data.is_file() { std::fs::File::open(&path).map(drop) } else { Err(std::io::Error::other("it is not a regular file")) }
+            if data.is_file() {
+                std::fs::File::open(&path).map(drop)
+            } else {
+                Err(std::io::Error::other("it is not a regular file"))
+            }
         });
         match is_file {
             Ok(()) => Ok(Some((entry, path))),

@@ -23,7 +23,8 @@ impl Files {
         fs::write(files.path("ca.pem"), ca.pem()).unwrap();
         for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
             let key = KeyPair::generate().unwrap();
-            let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+            let certificate =
+                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
             let (key, certificate) = (key.serialize_pem(), certificate.pem());
             fs::write(files.path(&format!("{file}.key")), &key).unwrap();
             fs::write(files.path(&format!("{file}.crt")), &certificate).unwrap();
@@ -110,7 +111,10 @@ fn tls_files_are_checked_before_anything_connects() {
     let config = || ZooKeeperConfig::from_url("zookeepers://127.0.0.1").unwrap();
     assert_eq!(started(config()), ZooKeeperConfigError::TlsWithoutCa);
     assert!(matches!(started(config().ca_file("/nowhere")), ZooKeeperConfigError::TlsFile { .. }));
-    assert!(matches!(started(config().ca_file(files.path("client.key"))), ZooKeeperConfigError::TlsFile { .. }));
+    assert!(matches!(
+        started(config().ca_file(files.path("client.key"))),
+        ZooKeeperConfigError::TlsFile { .. }
+    ));
     let no_key = config().ca_file(files.path("ca.pem"));
     let error = started(no_key.client_certificate(files.path("client.crt"), files.path("ca.pem")));
     assert!(error.to_string().contains("no valid private key"), "{error}");

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use redlock::blocking;
 use redlock::Locks;
+use redlock::blocking;
 use redlock_tests::support::eventually;
 
 use super::*;

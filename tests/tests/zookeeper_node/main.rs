@@ -17,8 +17,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::backend::zookeeper::{ZooKeeperConfig, ZooKeeperNode};
 use redlock::node::{
-    AcquireRequest, ExtendRequest, Fence, Inspection, Node, NodeError, Raise, RaiseRequest, Refusal, RefusalReason,
-    ReleaseRequest, Released, Reply,
+    AcquireRequest, ExtendRequest, Fence, Inspection, Node, NodeError, Raise, RaiseRequest, Refusal,
+    RefusalReason, ReleaseRequest, Released, Reply,
 };
 use redlock::testing::real_env;
 use redlock::testing::servers::ZooKeeperEnsemble;

@@ -11,7 +11,8 @@ use super::*;
 fn a_release_wakes_one_of_those_who_wait_and_its_acquire_lets_the_next_one_wait_on() {
     let ensemble = ZooKeeperEnsemble::start(1).unwrap();
     let clients: Vec<_> = (0..5).map(|_| connected(&ensemble, "queue")).collect();
-    let waiters = || ensemble.children("/queue/a").unwrap().iter().filter(|name| name.starts_with("wait-")).count();
+    let waiters =
+        || ensemble.children("/queue/a").unwrap().iter().filter(|name| name.starts_with("wait-")).count();
     granted(acquire(&clients[0], "a", 1, 4_000));
     let mut watches: Vec<(usize, Option<Watch>)> = (0..20)
         .map(|index| {

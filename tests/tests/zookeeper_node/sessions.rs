@@ -70,12 +70,20 @@ fn a_holder_that_is_cut_off_has_lost_the_lock_before_anybody_else_is_granted_it(
     way.mend();
     assert!(block_on(guard.extend()).is_err(), "what is lost stays lost");
     assert!(block_on(guard.release()).is_err());
-    eventually("a new session is there", || block_on(locks.lock("b").try_acquire()).is_ok_and(|held| held.is_some()));
+    eventually("a new session is there", || {
+        block_on(locks.lock("b").try_acquire()).is_ok_and(|held| held.is_some())
+    });
     let look = inspect(&other, "a");
     assert!(look.held, "no release touches what another has");
     granted(extend(&other, "a", 2, 3_000));
     drop(locks);
     eventually("only one lock is left", || {
-        ensemble.ephemerals().unwrap().iter().filter(|path| path.starts_with("/cut") && path.ends_with("/lock")).count() == 1
+        ensemble
+            .ephemerals()
+            .unwrap()
+            .iter()
+            .filter(|path| path.starts_with("/cut") && path.ends_with("/lock"))
+            .count()
+            == 1
     });
 }

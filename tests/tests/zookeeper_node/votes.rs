@@ -49,7 +49,9 @@ fn a_name_is_granted_to_one_owner_at_a_time_and_its_counter_rises() {
     }
 
     let identity = block_on(Arc::clone(&one).probe()).unwrap();
-    assert!(identity.version.is_some_and(|version| version.starts_with(|digit: char| digit.is_ascii_digit())));
+    assert!(
+        identity.version.is_some_and(|version| version.starts_with(|digit: char| digit.is_ascii_digit()))
+    );
     assert!(identity.instance.is_some_and(|id| id.len() == 40));
     assert!(identity.ceiling.is_some_and(|ceiling| ceiling >= first + 11));
     let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -68,7 +70,16 @@ fn a_name_is_granted_to_one_owner_at_a_time_and_its_counter_rises() {
     let error = acquire(&capped, "long", 1, 100_000).unwrap_err();
     assert!(error.detail.contains("60s") && error.detail.contains("maxSessionTimeout"), "{error}");
 
-    for odd in [&b"a/b"[..], b".", b"..", b"zookeeper", b"#redlock:id", b"\xff\x00", "\u{1f512}".as_bytes(), &[b'%'; 512]] {
+    for odd in [
+        &b"a/b"[..],
+        b".",
+        b"..",
+        b"zookeeper",
+        b"#redlock:id",
+        b"\xff\x00",
+        "\u{1f512}".as_bytes(),
+        &[b'%'; 512],
+    ] {
         let request = AcquireRequest::new(name(odd), owner(9), ttl(1_000), from_now(10_000));
         granted(block_on(Arc::clone(&one).acquire(request)));
         let request = AcquireRequest::new(name(odd), owner(8), ttl(1_000), from_now(10_000));

@@ -123,8 +123,7 @@ impl Wish {
         match &self.kind {
             Kind::Acquire(Some(fence)) => {
                 let stays = is_again && base > 0 && shared.protections.fence_once();
-                let value =
-                    if stays { base } else { next_counter(base, fence, now, &shared.protections)? };
+                let value = if stays { base } else { next_counter(base, fence, now, &shared.protections)? };
                 at(value, fence.retention)
             }
             Kind::Extend { fence: Some(raise), .. } | Kind::Raise(raise) => {
@@ -219,7 +218,8 @@ impl Wish {
         }
         let counter = match count {
             Count::At { value, keep } => {
-                let keep_until = Duration::from_micros(shared.leader_micros()).saturating_add(keep).as_millis();
+                let keep_until =
+                    Duration::from_micros(shared.leader_micros()).saturating_add(keep).as_millis();
                 let keep_until = u64::try_from(keep_until).unwrap_or(u64::MAX);
                 let known = seen.counter.map_or(0, |(counter, _)| counter.keep_until);
                 Some(Counter { value, keep_until: keep_until.max(known) })
@@ -298,7 +298,8 @@ pub(super) fn left(shared: &Shared, lock: &SeenLock) -> Option<Duration> {
 }
 
 pub(super) fn wrong_type(shared: &Shared) -> NodeError {
-    let detail = "the znode of the lock holds something that no lock has written; remove it, or set another prefix";
+    let detail =
+        "the znode of the lock holds something that no lock has written; remove it, or set another prefix";
     shared.error(NodeErrorKind::WrongType, detail)
 }
 

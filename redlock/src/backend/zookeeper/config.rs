@@ -238,7 +238,8 @@ impl ZooKeeperConfig {
         {
             return Err(ZooKeeperConfigError::Login);
         }
-        for (part, path) in [("path", self.folder.strip_prefix('/').unwrap_or("")), ("prefix", &self.prefix)] {
+        for (part, path) in [("path", self.folder.strip_prefix('/').unwrap_or("")), ("prefix", &self.prefix)]
+        {
             if !path.is_empty() && path.split('/').any(str::is_empty) {
                 return Err(ZooKeeperConfigError::Path { part });
             }

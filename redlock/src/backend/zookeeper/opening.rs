@@ -19,7 +19,11 @@ use crate::node::{Identity, NodeErrorKind};
 /// In a bounded time: a member that stands still answers nothing.
 pub(super) async fn open(shared: &Shared) -> Result<Session, Failure> {
     let tries = u32::try_from(shared.config.members.len()).unwrap_or(u32::MAX).saturating_add(2);
-    let limit = shared.config.connect_timeout.saturating_mul(tries.saturating_mul(2)).saturating_add(Duration::from_secs(2));
+    let limit = shared
+        .config
+        .connect_timeout
+        .saturating_mul(tries.saturating_mul(2))
+        .saturating_add(Duration::from_secs(2));
     let late = shared.env.sleep_until(shared.env.now().saturating_add(limit));
     match select(std::pin::pin!(establish(shared)), late).await {
         Either::Left((opened, _)) => opened,
@@ -167,7 +171,8 @@ async fn identify(shared: &Shared, client: &Client) -> Result<(), Failure> {
             break found;
         }
         let mut bytes = [0; OwnerToken::BYTES];
-        let failed = |error: crate::env::RandomError| Failure::new(NodeErrorKind::NotReady, error.to_string());
+        let failed =
+            |error: crate::env::RandomError| Failure::new(NodeErrorKind::NotReady, error.to_string());
         shared.env.fill_random(&mut bytes).map_err(failed)?;
         let id = OwnerToken::from_bytes(bytes).to_hex();
         let lasting = CreateMode::Persistent.with_acls(shared.acls());

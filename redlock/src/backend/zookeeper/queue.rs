@@ -103,7 +103,8 @@ impl Waiter {
                 let answered = self.shared.places.wake(&self.name);
                 let tell = std::mem::replace(&mut self.tell, oneshot::channel().0);
                 if tell.send(Ok(())).is_ok() {
-                    let moment = self.shared.env.sleep_until(self.shared.env.now().saturating_add(KEEPS_PLACE));
+                    let moment =
+                        self.shared.env.sleep_until(self.shared.env.now().saturating_add(KEEPS_PLACE));
                     select(answered, moment).await;
                 }
                 self.shared.places.tidy(&self.name);
@@ -139,7 +140,8 @@ impl Waiter {
             match session.client.create(&place.waiter(), b"", &options).await {
                 Ok((_, number)) => return Ok(format!("{}{number}", Place::WAITER)),
                 Err(Error::NoNode) => {
-                    let (text, lasting) = (Counter::default().text(), session.options(CreateMode::Persistent));
+                    let (text, lasting) =
+                        (Counter::default().text(), session.options(CreateMode::Persistent));
                     match session.client.create(&place.name, text.as_bytes(), &lasting).await {
                         Ok(_) => {
                             let now = self.shared.env.now();
@@ -155,7 +157,12 @@ impl Waiter {
     }
 
     /// Until nobody is before us, and the lock is free.
-    async fn until_first(&mut self, session: &Arc<Session>, place: &Place, mine: &str) -> Result<Turn, Error> {
+    async fn until_first(
+        &mut self,
+        session: &Arc<Session>,
+        place: &Place,
+        mine: &str,
+    ) -> Result<Turn, Error> {
         loop {
             let children = session.client.list_children(&place.name).await?;
             let before = before(&children, mine);
@@ -194,7 +201,9 @@ impl Waiter {
         let changed = std::pin::pin!(watcher.changed());
         let ended = select(changed, replaced);
         match select(ended, std::pin::pin!(self.tell.closed())).await {
-            Either::Left((Either::Left((event, _)), _)) if event.event_type != EventType::Session => Turn::Changed,
+            Either::Left((Either::Left((event, _)), _)) if event.event_type != EventType::Session => {
+                Turn::Changed
+            }
             Either::Left(_) => Turn::Ended,
             Either::Right(_) => Turn::Dropped,
         }

@@ -79,7 +79,9 @@ mod tests {
         for data in [&b""[..], b"1", b"1 x", b"-1 0", b"1 2 3", b"\xff 1"] {
             assert_eq!(Counter::parse(data), None);
         }
-        for data in [&b""[..], b"owner", b"owner 1", b"owner x 1f", b"owner 1 ", b"owner 1 1f x", b"owner 1 ../x"] {
+        for data in
+            [&b""[..], b"owner", b"owner 1", b"owner x 1f", b"owner 1 ", b"owner 1 1f x", b"owner 1 ../x"]
+        {
             assert!(Holder::parse(data).is_none());
         }
     }

@@ -130,9 +130,7 @@ impl Session {
 }
 
 /// What is not there is no error.
-pub(super) fn found(
-    answer: Result<(Vec<u8>, Stat), Error>,
-) -> Result<Option<(Vec<u8>, Stat)>, Error> {
+pub(super) fn found(answer: Result<(Vec<u8>, Stat), Error>) -> Result<Option<(Vec<u8>, Stat)>, Error> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(Error::NoNode) => Ok(None),

@@ -144,7 +144,9 @@ impl Shared {
 
     pub(super) fn saw_results(&self, results: &[MultiWriteResult], sent: Instant) {
         let time = results.iter().find_map(|result| match result {
-            MultiWriteResult::Create { stat, .. } | MultiWriteResult::SetData { stat } if !stat.is_invalid() => {
+            MultiWriteResult::Create { stat, .. } | MultiWriteResult::SetData { stat }
+                if !stat.is_invalid() =>
+            {
                 Some(stat.mtime)
             }
             _ => None,
@@ -188,4 +190,3 @@ impl Shared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -91,7 +91,11 @@ fn load(files: &TlsFiles) -> Result<ClientConfig, ZooKeeperConfigError> {
 fn read(path: &Path, expected: &'static str) -> Result<String, ZooKeeperConfigError> {
     let text = path.metadata().and_then(|data| {
         // Before it is opened: opening a pipe would wait for its writer.
-        if data.is_file() { std::fs::read_to_string(path) } else { Err(io::Error::other("it is not a regular file")) }
+        if data.is_file() {
+            std::fs::read_to_string(path)
+        } else {
+            Err(io::Error::other("it is not a regular file"))
+        }
     });
     text.map_err(|error| ZooKeeperConfigError::TlsFile {
         path: path.to_owned(),

@@ -51,9 +51,7 @@ impl About {
         // "3.8.0-5a02a05eddb59aee6ac762f7ea82e92a68eb9c0f, built on ..."
         let version = field("Zookeeper version: ").and_then(|line| line.split([',', '-', ' ']).next());
         match (version.filter(|version| !version.is_empty()), field("Mode: ")) {
-            (Some(version), Some(mode)) => {
-                Ok(Self { version: version.to_owned(), mode: mode.to_owned() })
-            }
+            (Some(version), Some(mode)) => Ok(Self { version: version.to_owned(), mode: mode.to_owned() }),
             _ => Err("it does not answer `srvr` (4lw.commands.whitelist)".to_owned()),
         }
     }

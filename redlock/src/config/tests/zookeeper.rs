@@ -76,5 +76,8 @@ fn each_mistake_names_its_key_and_line_and_no_password() {
         "sessionTimeout = '1ms'",
         "2: [lock.zookeeper] sessionTimeout: the session timeout is out of range; expected 10 ms to 24 days",
     );
-    check("prefix = 'a//b'", "2: [lock.zookeeper] prefix: the prefix has an empty part; expected names separated by single slashes");
+    check(
+        "prefix = 'a//b'",
+        "2: [lock.zookeeper] prefix: the prefix has an empty part; expected names separated by single slashes",
+    );
 }

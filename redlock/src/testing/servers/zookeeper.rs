@@ -169,7 +169,9 @@ impl ZooKeeperEnsemble {
 
     /// The index of the member that leads, or stands alone; `None` while nobody does.
     pub fn leader(&self) -> Option<usize> {
-        self.members.iter().position(|member| matches!(member.mode().as_deref(), Some("leader" | "standalone")))
+        self.members
+            .iter()
+            .position(|member| matches!(member.mode().as_deref(), Some("leader" | "standalone")))
     }
 
     /// The names of the znodes directly below `path`, sorted; none if it does not exist.
@@ -252,6 +254,9 @@ fn class_path() -> Option<String> {
                 name.starts_with("zookeeper") && name.ends_with(".jar")
             })
         };
-        [place.join("lib"), place].into_iter().find(holds_jars).map(|folder| format!("{}/*", folder.display()))
+        [place.join("lib"), place]
+            .into_iter()
+            .find(holds_jars)
+            .map(|folder| format!("{}/*", folder.display()))
     })
 }
