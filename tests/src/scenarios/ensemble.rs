@@ -74,7 +74,7 @@ pub(super) const ETCD_REVOKED: Scenario = Scenario {
     about: "an operator revokes the lease of a lock, and its holder goes on until the lease would have ended",
     source: "etcd #10125, #19597: a session that ended and a lock that goes on",
     nodes: 3,
-    ttl: Duration::from_secs(6),
+    ttl: Duration::from_secs(4),
     needs: &[],
     kills: &["lost_on_majority", "restore_new_only"],
     play: Play::On("etcd", revoked),

@@ -93,9 +93,13 @@ fn members_of_etcd_come_back_with_what_they_had() {
     keeps_what_it_had(&EtcdFleet::start(3).unwrap());
 }
 
+/// The members are dealt with as those of etcd are.
 #[test]
-fn members_of_zookeeper_come_back_with_what_they_had() {
-    keeps_what_it_had(&ZooKeeperFleet::start(3).unwrap());
+fn of_zookeeper_the_locks_are_told_from_all_else() {
+    let fleet = ZooKeeperFleet::start(1).unwrap();
+    assert_eq!((fleet.servers(), fleet.leader().unwrap()), (Servers::Members, 0));
+    locks_and_leaves_nothing(&fleet, 1);
+    refuses(&fleet, Action::Flush);
 }
 
 #[test]
