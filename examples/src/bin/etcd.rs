@@ -3,7 +3,7 @@
 //! The ensemble is one node with one vote: it agrees within itself. The example starts one of three members.
 //!
 //! ```sh
-//! cargo run -p redlock-examples --bin etcd
+//! cargo run -p redlock-examples --features etcd --bin etcd
 //! ```
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use redlock::{ExtendError, Locks};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let ensemble =
-        EtcdEnsemble::start(3).context("this example needs etcd: install etcd-server and etcd-client")?;
+        EtcdEnsemble::start(3).context("this example needs etcd: install etcd-server")?;
     println!("etcd: three members started for this example");
 
     // All members in one URL: `etcd://10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379`. If it is the leader that

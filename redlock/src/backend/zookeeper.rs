@@ -114,7 +114,7 @@ impl ZooKeeperNode {
         config.validate()?;
         #[cfg(feature = "tls")]
         if let Some(files) = &config.tls {
-            tls::check(files)?;
+            tls::check(files, &config.members)?;
         }
         let shared = Arc::new(Shared::new(config, env, protections));
         let (closed, closing) = watch::channel(());

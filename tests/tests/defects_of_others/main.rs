@@ -12,7 +12,7 @@
 //! | due | a release that is forgotten renews for ever | [`renewal::a_forgotten_guard_ends_at_its_renew_limit`] |
 //! | due | after a lost reply it waits for its own key to expire | [`quorum::a_single_node_whose_reply_was_lost_is_acquired_in_the_next_round_too`] |
 //! | due | a TTL of 0 or below 1 ms: a key without an end, or a renewal that deletes it | [`settings::a_ttl_of_zero_or_below_the_shortest_is_refused_before_any_node_is_asked`], [`release::every_key_on_a_server_ends_by_itself`] |
-//! | due | memcached: TTLs below 1 s and above 30 days, coarse expiry, eviction | needs memcached: comes with that backend |
+//! | due | memcached: TTLs below 1 s and above 30 days, coarse expiry, eviction | in the tests of that backend, `memcached_node`: votes (TTLs), stopped (ends in time), full (eviction) |
 //! | due | acquireInterval = 0 is a busy loop | [`settings::a_pause_of_zero_is_refused`], [`waiting::a_waiter_asks_about_as_often_as_it_should_and_never_twice_at_once`] |
 //! | due | a fixed pause without jitter herds the waiters | [`waiting::waiters_do_not_come_in_step`] |
 //! | due | no fairness | [`waiting::waiters_of_one_process_are_served_in_the_order_in_which_they_came`] |

@@ -20,8 +20,14 @@ const CA: &str = "certificates of the authorities to trust, as PEM";
 const CERTIFICATE: &str = "the client's certificate, as PEM";
 const KEY: &str = "the private key of the client's certificate, as PEM";
 
-/// Whether the files can be used. Sets the process's default provider if there is none.
-pub(super) fn check(files: &TlsFiles) -> Result<(), ZooKeeperConfigError> {
+/// Whether the files can be used, and the members can have certificates: the client library takes that for granted. Sets the process's default provider if there is none.
+pub(super) fn check(files: &TlsFiles, members: &[String]) -> Result<(), ZooKeeperConfigError> {
+    for (index, member) in members.iter().enumerate() {
+        if ServerName::try_from(host(member)).is_err() {
+            let reason = "no certificate can be made out for such a host";
+            return Err(ZooKeeperConfigError::Member { position: index + 1, reason });
+        }
+    }
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody else may come first: there is one then.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -48,10 +54,13 @@ pub(super) fn options(files: &TlsFiles) -> Result<TlsOptions, Failure> {
 /// Tries a handshake, for its error: the client library shows none.
 pub(super) async fn shake_hands(files: &TlsFiles, member: &str, stream: TcpStream) -> Result<(), String> {
     let config = load(files).map_err(|error| error.to_string())?;
-    let host = member.rsplit_once(':').map_or(member, |(host, _)| host).trim_matches(['[', ']']);
-    let host = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let host = ServerName::try_from(host(member).to_owned()).map_err(|error| error.to_string())?;
     let shaken = TlsConnector::from(Arc::new(config)).connect(host, stream).await;
     shaken.map(drop).map_err(|error| format!("the TLS handshake failed: {error}"))
+}
+
+fn host(member: &str) -> &str {
+    member.rsplit_once(':').map_or(member, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 fn load(files: &TlsFiles) -> Result<ClientConfig, ZooKeeperConfigError> {
