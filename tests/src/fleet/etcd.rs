@@ -20,7 +20,8 @@ impl EtcdFleet {
     /// [`FleetError::Failed`] says what is missing: the program, or the end of a member's log.
     pub fn start(members: usize) -> Result<Self, FleetError> {
         if cfg!(not(feature = "etcd")) {
-            let detail = "this command was built without etcd; build it with `--features etcd`, which needs `protoc`";
+            let detail =
+                "this command was built without etcd; build it with `--features etcd`, which needs `protoc`";
             return Err(text::not_done("--fleet etcd", detail));
         }
         if members == 0 {
