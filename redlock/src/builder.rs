@@ -189,8 +189,8 @@ impl LocksBuilder {
         self
     }
 
-    /// How long a node may take to answer, 1 ms at least; by default TTL / 20 within 50 ms and 500 ms, and never more than
-    /// the TTL. It bounds every round: to acquire, to extend and to release.
+    /// How long a node may take to answer, 1 ms at least, and never more than the TTL; by default TTL / 20 within 50 ms and 500 ms,
+    /// and as many times that as a node of the slowest kind takes [steps](crate::node::Abilities::steps), up to a quarter of the TTL. It bounds every round: to acquire, to extend and to release.
     pub fn node_timeout(mut self, timeout: Duration) -> Self {
         self.settings.node_timeout = Some(timeout);
         self
@@ -348,7 +348,7 @@ impl LocksBuilder {
 
     /// Checks the settings and connects.
     async fn connect(&self) -> Result<(Arc<Driver>, Settings), BuildError> {
-        let settings = self.checked_settings()?;
+        let mut settings = self.checked_settings()?;
         let nodes = self.nodes.len();
         let quorum = match self.quorum {
             Some(size) => Quorum::new(nodes, size)?,
@@ -357,6 +357,7 @@ impl LocksBuilder {
         let env = self.environment()?;
         let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
+        settings.steps = nodes.iter().map(|node| node.abilities().steps).max().unwrap_or(1).max(1);
         let answers = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
         self.judge(quorum, &nodes, &answers)?;
         if self.protections.preflight() {

@@ -33,7 +33,7 @@
 //! | `prefix` | string | `"redlock"` | `"due:lock"` | up to 64 bytes for Redis | The key of a lock in the store is `prefix:name`, or `name` where the prefix is empty. |
 //! | `expiration` | duration | `"10s"` | `"3s"` | 10 ms to 365 days, at most `maxExpiration` | TTL of a lock that states none. A guard renews it by itself. |
 //! | `maxExpiration` | duration | the larger of `expiration` and 30 s | same | 10 ms to 365 days | The longest TTL that is accepted. |
-//! | `nodeTimeout` | duration | TTL / 20, within 50 ms and 500 ms | same | from 1 ms; never more than the TTL is used | How long a node may take to answer. |
+//! | `nodeTimeout` | duration | TTL / 20, within 50 ms and 500 ms; with memcached 3 times that, with etcd or ZooKeeper 4 times, up to TTL / 4 | same | from 1 ms; never more than the TTL is used | How long a node may take to answer. |
 //! | `driftFactor` | number | 0.01 | same | 0 to 0.5 | The share of a TTL set aside for clocks that run at different rates; at least twice the rate error of one clock. |
 //! | `acquireInterval` | duration | `"20ms"` | same | from 1 ms | About how often a waiting contender asks again where the nodes do not tell it when a lock becomes free. |
 //! | `acquireMaxRetries` | integer | 0 | same | up to 4294967295 | How many times a failed attempt is repeated: N retries are N + 1 attempts. 0 or less: without limit. |

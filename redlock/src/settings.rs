@@ -15,8 +15,10 @@ pub(crate) struct Settings {
     pub(crate) ttl: Ttl,
     /// The longest TTL that is accepted.
     pub(crate) max_ttl: Ttl,
-    /// How long a node may take to answer; `None`: ttl / 20 within 50 ms and 500 ms.
+    /// How long a node may take to answer; `None`: ttl / 20 within 50 ms and 500 ms, and more for nodes that need several steps.
     pub(crate) node_timeout: Option<Duration>,
+    /// The most steps that any of the nodes needs.
+    pub(crate) steps: u32,
     /// The share of a TTL set aside for drift.
     pub(crate) drift_factor: DriftFactor,
     /// About how often a waiting contender asks again.
@@ -41,6 +43,7 @@ impl Settings {
             ttl,
             max_ttl: ttl.max(DEFAULT_MAX_TTL),
             node_timeout: None,
+            steps: 1,
             drift_factor: DriftFactor::DEFAULT,
             acquire_interval: Duration::from_millis(20),
             max_retries: None,
@@ -56,7 +59,12 @@ impl Settings {
     pub(crate) fn node_timeout(&self, ttl: Ttl) -> Duration {
         const SHORTEST: Duration = Duration::from_millis(50);
         const LONGEST: Duration = Duration::from_millis(500);
-        self.node_timeout.unwrap_or_else(|| (ttl.get() / 20).clamp(SHORTEST, LONGEST)).min(ttl.get())
+        let by_default = || {
+            let one_step = (ttl.get() / 20).clamp(SHORTEST, LONGEST);
+            // So that an acquisition can fail and succeed within one TTL.
+            one_step.saturating_mul(self.steps).min((ttl.get() / 4).max(one_step))
+        };
+        self.node_timeout.unwrap_or_else(by_default).min(ttl.get())
     }
 }
 
@@ -65,3 +73,20 @@ pub(crate) const DEFAULT_FENCING_RETENTION: Duration = Duration::from_secs(600);
 
 /// `maxExpiration` is the larger of `expiration` and this.
 const DEFAULT_MAX_TTL: Ttl = Ttl::from_const(Duration::from_secs(30));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_need_several_steps_have_several_times_as_long_to_answer_up_to_a_quarter_of_the_ttl() {
+        let timeout = |millis: u64, steps| {
+            let ttl = Ttl::from_const(Duration::from_millis(millis));
+            Settings { steps, ..Settings::new(ttl) }.node_timeout(ttl).as_millis()
+        };
+        assert_eq!([1, 3, 4, 9].map(|steps| timeout(2_000, steps)), [100, 300, 400, 500]);
+        assert_eq!([1, 4].map(|steps| timeout(60_000, steps)), [500, 2_000]);
+        assert_eq!([1, 4].map(|steps| timeout(100, steps)), [50, 50]);
+        assert_eq!(timeout(20, 4), 20);
+    }
+}

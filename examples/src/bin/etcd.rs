@@ -14,8 +14,7 @@ use redlock::{ExtendError, Locks};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let ensemble =
-        EtcdEnsemble::start(3).context("this example needs etcd: install etcd-server")?;
+    let ensemble = EtcdEnsemble::start(3).context("this example needs etcd: install etcd-server")?;
     println!("etcd: three members started for this example");
 
     // All members in one URL: `etcd://10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379`. If it is the leader that

@@ -225,6 +225,7 @@ impl Node for EtcdNode {
             notification: true,
             durability: Durability::Durable,
             late_requests: LateRequests::EndsInTime,
+            steps: 4,
             settable_clock: false,
             ..Abilities::default()
         }

@@ -173,6 +173,7 @@ impl Node for MemcachedNode {
             notification: false,
             durability: Durability::None,
             late_requests: LateRequests::EndsInTime,
+            steps: 3,
             settable_clock: false,
         }
     }

@@ -183,6 +183,7 @@ impl Node for ZooKeeperNode {
             notification: true,
             durability: Durability::Durable,
             late_requests: LateRequests::EndsInTime,
+            steps: 4,
             settable_clock: false,
             ..Abilities::default()
         }

@@ -19,6 +19,9 @@ pub struct Abilities {
     pub durability: Durability,
     /// What becomes of a request that the store runs after its deadline.
     pub late_requests: LateRequests,
+    /// How many round trips, or writes to a disk, an acquisition takes one after the other in the usual case, at least 1: as much longer is
+    /// the time by default that a node has to answer ([`LocksBuilder::node_timeout`](crate::LocksBuilder::node_timeout)).
+    pub steps: u32,
     /// Whether the clock by which TTLs end can be set while the store runs. Such nodes are watched
     /// ([`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard)), and must tell the time: [`Node::clock`](super::Node::clock).
     pub settable_clock: bool,
@@ -57,6 +60,7 @@ impl Default for Abilities {
             notification: false,
             durability: Durability::Configurable,
             late_requests: LateRequests::Refused,
+            steps: 1,
             settable_clock: true,
         }
     }

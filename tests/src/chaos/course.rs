@@ -41,7 +41,7 @@ pub(super) fn run(
     let seed = options.seed.unwrap_or_else(rand::random);
     let clients = options.clients as usize;
     let folder = tempfile::tempdir()?;
-    let settings = settings(options, &*fleet);
+    let settings = settings(options);
     let mut granularity = Duration::ZERO;
     if !options.is_of_strangers() {
         // Nobody else can hold locks there.
@@ -145,17 +145,12 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// What is added to the configuration of the nodes.
-fn settings(options: &Options, fleet: &dyn Fleet) -> String {
-    let mut text = format!(
+fn settings(options: &Options) -> String {
+    format!(
         "\nexpiration = \"{}ms\"\nmaxExpiration = \"{}ms\"\n",
         options.ttl.as_millis(),
         options.longest_ttl().as_millis()
-    );
-    if fleet.protocol() == Some(Protocol::Bytes) {
-        // They answer after several round trips, or once their members agree; on Redis it is the library's default.
-        text += &format!("nodeTimeout = \"{}ms\"\n", options.ttl.as_millis() / 4);
-    }
-    text
+    )
 }
 
 /// Keys of locks that are there when the last of them must have expired.

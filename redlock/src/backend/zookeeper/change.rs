@@ -144,9 +144,10 @@ impl Wish {
         swept: Option<i32>,
     ) -> Result<Option<Reply>, NodeError> {
         let ttl = self.ttl.get();
-        let known = shared.leases.end(&self.name, self.owner);
-        // Before it is asked for: should the answer never come, the lock ends all the same.
         let creates = seen.lock.is_none();
+        // Of a lock that is created now only what an earlier try of this request has noted can be known.
+        let known = shared.leases.end(&self.name, self.owner).filter(|_| !creates);
+        // Before it is asked for: should the answer never come, the lock ends all the same.
         if creates {
             shared.leases.keep(&self.name, self.owner, self.deadline.saturating_add(ttl));
         }
