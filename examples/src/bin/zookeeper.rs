@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use redlock::{ExtendError, Locks};
 use redlock::testing::servers::ZooKeeperEnsemble;
+use redlock::{ExtendError, Locks};
 use tokio::task::JoinSet;
 
 #[tokio::main]

@@ -267,6 +267,7 @@ impl Node for FileNode {
             notification: cfg!(target_os = "linux"),
             durability: Durability::Durable,
             late_requests: LateRequests::Refused,
+            steps: 1,
             settable_clock: false,
         }
     }

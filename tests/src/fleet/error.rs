@@ -22,6 +22,14 @@ pub enum FleetError {
         /// What went wrong, and what to do about it.
         detail: String,
     },
+    /// This program was built without the backend that such nodes need.
+    #[error("this command was built without {feature}: build it with `--features {feature}`{hint}")]
+    NotBuilt {
+        /// The cargo feature.
+        feature: &'static str,
+        /// What that needs besides.
+        hint: &'static str,
+    },
     /// There is no Docker engine here.
     #[error(
         "no Docker engine answers: {detail}; install docker.io and start dockerd, or use --fleet process"

@@ -20,9 +20,7 @@ impl EtcdFleet {
     /// [`FleetError::Failed`] says what is missing: the program, or the end of a member's log.
     pub fn start(members: usize) -> Result<Self, FleetError> {
         if cfg!(not(feature = "etcd")) {
-            let detail =
-                "this command was built without etcd; build it with `--features etcd`, which needs `protoc`";
-            return Err(text::not_done("--fleet etcd", detail));
+            return Err(FleetError::NotBuilt { feature: "etcd", hint: ", which needs `protoc`" });
         }
         if members == 0 {
             return Err(text::not_done("the members", "there are none; expected one at least"));

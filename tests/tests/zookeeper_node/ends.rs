@@ -36,7 +36,7 @@ fn what_is_not_extended_ends_and_nothing_is_left_of_it() {
 
     // Granted at a second try, since what all of them write to had changed meanwhile: not until the deadline (10 s) and the TTL.
     let moving = |number: u8| {
-        let node = if number % 2 == 0 { &one } else { &two };
+        let node = if number.is_multiple_of(2) { &one } else { &two };
         let mut request = acquisition(&format!("moved-{number}"), number, 200);
         // So many tokens at once that each of them moves what is noted as the highest counter.
         request.fence = Some(Fence::new(0, 40_000_000 * (u64::from(number) + 1), Duration::ZERO));

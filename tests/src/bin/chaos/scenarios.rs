@@ -4,6 +4,7 @@ use std::env;
 
 use clap::Args;
 use redlock::Protections;
+use redlock_tests::fleet::FleetError;
 use redlock_tests::scenarios::{self, Finding, SCENARIOS, Scenario, SceneError};
 
 use crate::Good;
@@ -49,6 +50,9 @@ pub(crate) fn run(options: &Options) -> Good {
             }
             Err(SceneError::Unsupported { action, .. }) => {
                 println!("-              {}: needs {action:?}, not on {}", scenario.name, options.fleet);
+            }
+            Err(SceneError::Fleet(error @ FleetError::NotBuilt { .. })) => {
+                println!("-              {}: {error}", scenario.name);
             }
             Err(error) => return Err(format!("{}: {error}", scenario.name).into()),
         }
