@@ -33,7 +33,7 @@ use crate::backend::zookeeper::ZooKeeperConfig;
 
 pub use error::BuildError;
 pub(crate) use node_config::NodeConfig;
-#[cfg(feature = "config")]
+#[cfg(all(feature = "config", feature = "redis"))]
 pub(crate) use node_config::backend_of;
 
 /// Collects nodes and settings for a [`Locks`]; [`build`](LocksBuilder::build) checks them all.
@@ -58,6 +58,7 @@ pub struct LocksBuilder {
 enum Source {
     Ready(Arc<dyn Node>),
     Url(String),
+    #[allow(dead_code, reason = "a build without backends has no settings of one")]
     Config(NodeConfig),
 }
 
@@ -131,6 +132,7 @@ impl LocksBuilder {
         self.with_node(NodeConfig::File(Box::new(config)))
     }
 
+    #[allow(dead_code, reason = "a build without backends has none to add")]
     pub(crate) fn with_node(mut self, config: NodeConfig) -> Self {
         self.nodes.push(Source::Config(config));
         self

@@ -84,6 +84,7 @@ impl NodeConfig {
     }
 
     /// With this prefix of keys, where the store is shared with others.
+    #[allow(unused_variables, reason = "a build without backends has no keys")]
     pub(crate) fn prefix(self, prefix: &str) -> Self {
         match self {
             #[cfg(feature = "redis")]
@@ -103,7 +104,7 @@ impl NodeConfig {
     }
 
     /// Where it is, without credentials.
-    #[cfg(feature = "config")]
+    #[cfg(all(feature = "config", feature = "redis"))]
     pub(crate) fn address(&self) -> String {
         match self {
             #[cfg(feature = "redis")]
@@ -125,6 +126,7 @@ impl NodeConfig {
     /// Begins to connect. `index` tells nodes in this process apart.
     #[allow(
         unused_variables,
+        unreachable_code,
         reason = "no kind of node needs all of it, and a build without backends nothing"
     )]
     pub(crate) fn start(

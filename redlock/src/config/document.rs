@@ -66,7 +66,13 @@ impl<'a> Table<'a> {
     }
 
     /// A string that is there and not empty: due writes `""` for "not set".
-    #[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
+    #[cfg(any(
+        feature = "redis",
+        feature = "zookeeper",
+        feature = "memcached",
+        feature = "etcd",
+        feature = "file"
+    ))]
     pub(super) fn filled(&self, key: &str) -> Result<Option<(Entry<'_>, &str)>, ConfigError> {
         let Some(entry) = self.get(key) else { return Ok(None) };
         let text = entry.text()?;
@@ -121,7 +127,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The strings of an array, each with its line.
-    #[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached"))]
+    #[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
     pub(super) fn texts(&self) -> Result<Vec<(&'a str, usize)>, ConfigError> {
         let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array of strings"))?;
         // Counted on from element to element: a long list is not read again for each.

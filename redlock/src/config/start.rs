@@ -14,6 +14,7 @@ impl Config {
     /// [`BuildError::NotBuilt`] if this program was built without the cargo feature of the backend.
     pub fn into_builder(self) -> Result<LocksBuilder, BuildError> {
         for node in &self.nodes {
+            #[allow(irrefutable_let_patterns, reason = "a build without backends has no others")]
             if let NodeConfig::NotBuilt(feature) = node {
                 return Err(BuildError::NotBuilt { feature });
             }

@@ -63,6 +63,7 @@ fn members(table: &Table<'_>) -> Result<ZooKeeperConfig, ConfigError> {
 }
 
 /// One that is named must be readable: TLS is never left out in silence.
+#[cfg_attr(not(feature = "tls"), allow(unused_assignments, reason = "it is an error there, whatever it is"))]
 fn files(
     table: &Table<'_>,
     folder: &Path,

@@ -41,14 +41,15 @@ pub fn run(effort: &StoresEffort) -> Result<()> {
     let zookeeper = ZooKeeperEnsemble::start(3)?;
     let directory = tempfile::tempdir()?;
     let cache = |server: &MemcachedServer| format!("memcached://{}", server.address());
-    let one_cache = caches.iter().take(1).map(cache).collect();
+    // A server belongs to one set of nodes.
+    let alone = MemcachedServer::start()?;
     #[allow(unused_mut, reason = "etcd joins them where it is built in")]
     let mut stores = vec![
         ("memory", Vec::new()),
         ("file", vec![format!("file://{}", directory.path().display())]),
         ("redis, 1", one.admin_urls()),
         ("redis, 5", five.admin_urls()),
-        ("memcached, 1", one_cache),
+        ("memcached, 1", vec![cache(&alone)]),
         ("memcached, 5", caches.iter().map(cache).collect()),
         ("zookeeper, 3 members", vec![format!("zookeeper://{}", zookeeper.addresses().join(","))]),
     ];

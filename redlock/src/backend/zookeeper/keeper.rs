@@ -103,7 +103,8 @@ async fn follow(link: &Link, states: &mut StateWatcher, mut state: SessionState)
             _ => "",
         };
         if !reason.is_empty() {
-            drop(up.take());
+            // It is not connected any more, before that is said.
+            let _ = up.take();
             link.failed(reason);
             return reason.to_owned();
         }
