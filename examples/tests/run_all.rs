@@ -137,6 +137,23 @@ fn run_with_cancellation_cancels_the_work_when_the_servers_crash() {
 }
 
 #[test]
+fn leader_election_passes_the_leadership_on_and_the_watcher_sees_both() {
+    let ran = run(env!("CARGO_BIN_EXE_leader_election"));
+    ran.prints(&[
+        "nodes: 5 started",
+        ": leads",
+        ".example leads",
+        ": stops, since the candidate is not eligible",
+        "done",
+    ]);
+    for candidate in ["first", "second"] {
+        for line in ["{}: leads", "watcher: http://{}.example leads", "{}: has retired"] {
+            ran.prints(&[&line.replace("{}", candidate)]);
+        }
+    }
+}
+
+#[test]
 fn library_function_refuses_a_busy_account_and_withdraws_twice() {
     let ran = run(env!("CARGO_BIN_EXE_library_function"));
     ran.prints(&["balance: 70", "refused: account 7 is in use", "balance: 40"]);

@@ -9,6 +9,7 @@ mod fleet;
 mod report;
 mod screen;
 mod signals;
+mod view;
 mod votes;
 mod without;
 mod worker;
@@ -70,6 +71,9 @@ pub(crate) struct Args {
     /// Use nodes in this process also where Redis is installed
     #[arg(long)]
     in_process: bool,
+    /// Print plain lines on a terminal too, instead of a view that is redrawn
+    #[arg(long)]
+    plain: bool,
     /// Print the result as one JSON object; what happens on the way goes to stderr
     #[arg(long)]
     json: bool,
@@ -93,7 +97,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
 
 impl Args {
     async fn run(&self) -> Result<ExitCode, Error> {
-        let mut screen = if self.json { Screen::stderr() } else { Screen::stdout() };
+        let mut screen = if self.json { Screen::stderr(self.plain) } else { Screen::stdout(self.plain) };
         let shares = self.shares();
         let Started { fleet, instead } = self.start_nodes(shares.len())?;
         let mut signals = Signals::listen()?;
@@ -106,6 +110,7 @@ impl Args {
         tokio::select! {
             () = course.run(&mut crew, &fleet, &mut screen) => {}
             number = signals.next() => {
+                screen.settle();
                 screen.line(format_args!("Stopped by signal {number}, and with it all workers and servers."));
                 return Ok(exit::signalled(number));
             }
@@ -162,6 +167,8 @@ impl Args {
     fn plan(&self) -> Plan {
         let minority = (self.nodes - 1) / 2;
         Plan {
+            contenders: self.contenders,
+            rounds: self.rounds,
             increments: u64::from(self.contenders) * u64::from(self.rounds),
             kills: self.kill.unwrap_or(minority.min(2)).min(self.nodes) as usize,
             limit: Duration::from_secs(self.limit.into()),

@@ -1,22 +1,14 @@
 //! `redlock init`: admits all nodes of a fleet at once, on the operator's word that nobody holds a lock.
 
-mod duration;
-mod standing;
-
-use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use redlock::config::Config;
 use redlock::node::{Node, NodeError, Standing};
-use redlock::{BuildError, Locks, LocksBuilder};
 
-use crate::exit;
-
-/// The TTL of locks that state none; the longest one may be shorter.
-const DEFAULT_TTL: Duration = Duration::from_secs(10);
+use crate::exit::{self, Failed};
+use crate::nodes::confirm;
+use crate::nodes::standing::list;
+use crate::source::FleetSource;
 
 /// Admit all nodes at once, on your word that no client holds a lock on them
 ///
@@ -36,107 +28,32 @@ Examples:
 Exit codes: 0 all nodes are admitted, 1 not confirmed, 64 usage (also: no terminal and no --yes), 69 not every node
 reached, 78 configuration")]
 pub(crate) struct Args {
-    /// The nodes, separated by commas: redis://[user:password@]host[:port][/db], or rediss:// for TLS
-    #[arg(long, value_name = "URL,...", value_delimiter = ',', conflicts_with = "config")]
-    nodes: Vec<String>,
-    /// The configuration file of the clients
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The longest TTL, as all clients have it (maxExpiration): 30s, 1m30s; a bare number is seconds
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    max_ttl: Option<Duration>,
+    #[command(flatten)]
+    source: FleetSource,
     /// Do not ask: no client holds a lock
     #[arg(long)]
     yes: bool,
 }
 
-/// Why it ended before all nodes were admitted.
-enum Failed {
-    Unavailable(String),
-    Misconfigured(String),
-    Misused(String),
-    Other(String),
-}
-
 /// Runs the command to its end.
 pub(crate) fn run(args: Args) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return exit::failed(error),
-    };
-    match runtime.block_on(args.run()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Unavailable(why)) => exit::unavailable(why),
-        Err(Failed::Misconfigured(why)) => exit::misconfigured(why),
-        Err(Failed::Misused(why)) => exit::misused(why),
-        Err(Failed::Other(why)) => exit::failed(why),
-    }
+    exit::block_on(args.run())
 }
 
 impl Args {
-    async fn run(&self) -> Result<(), Failed> {
-        let builder = self.builder()?;
+    async fn run(&self) -> Result<ExitCode, Failed> {
+        let builder = self.source.builder()?;
         let nodes = builder.look().await?;
         println!("To be admitted at once, as one fleet:");
         list(&nodes);
         can_be_initialised(&nodes).await?;
-        self.confirm()?;
+        let refused = "give --yes if no client holds a lock on these nodes";
+        confirm(self.yes, "No client holds a lock on these nodes?", refused)?;
         drop(nodes);
         let locks = builder.init().await?;
         println!("Admitted:");
         list(locks.nodes());
-        Ok(())
-    }
-
-    fn builder(&self) -> Result<LocksBuilder, Failed> {
-        let builder = match (self.nodes.as_slice(), &self.config) {
-            ([], Some(file)) => Config::from_file(file).map_err(BuildError::from)?.into_builder()?,
-            ([], None) => {
-                let config = Config::from_env().map_err(BuildError::from)?;
-                config.ok_or_else(nothing_configured)?.into_builder()?
-            }
-            (urls, _) => {
-                let ttl = self.max_ttl.map_or(DEFAULT_TTL, |max| max.min(DEFAULT_TTL));
-                Locks::builder().nodes(urls).ttl(ttl)
-            }
-        };
-        Ok(match self.max_ttl {
-            Some(max) => builder.max_ttl(max),
-            None => builder,
-        })
-    }
-
-    /// Has the operator say that nobody holds a lock.
-    fn confirm(&self) -> Result<(), Failed> {
-        if self.yes {
-            return Ok(());
-        }
-        if !io::stdin().is_terminal() {
-            let refused = "nothing was changed: there is no terminal to ask on; \
-                           give --yes if no client holds a lock on these nodes";
-            return Err(Failed::Misused(refused.to_owned()));
-        }
-        eprint!("No client holds a lock on these nodes? [y/N] ");
-        let mut answer = String::new();
-        let failed = |error: io::Error| Failed::Other(format!("nothing was changed: {error}"));
-        io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer)).map_err(failed)?;
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Failed::Other("nothing was changed: not confirmed".to_owned())),
-        }
-    }
-}
-
-fn nothing_configured() -> Failed {
-    let nothing = "no nodes: give --nodes or --config, or set REDLOCK_CONFIG or REDLOCK_NODES";
-    Failed::Misconfigured(nothing.to_owned())
-}
-
-/// A line for each node.
-fn list(nodes: &[Arc<dyn Node>]) {
-    let width = nodes.iter().map(|node| node.address().len()).max().unwrap_or(0);
-    for node in nodes {
-        println!("  {:width$}  {}", node.address(), standing::describe(node.standing(), node.clock()));
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -162,16 +79,5 @@ async fn can_be_initialised(nodes: &[Arc<dyn Node>]) -> Result<(), Failed> {
     match missing.iter().all(|error| error.kind.is_transient()) {
         true => Err(Failed::Unavailable(why)),
         false => Err(Failed::Misconfigured(why)),
-    }
-}
-
-impl From<BuildError> for Failed {
-    fn from(error: BuildError) -> Self {
-        let why = error.to_string();
-        match error {
-            BuildError::InitIncomplete { .. } | BuildError::NoQuorum { .. } => Self::Unavailable(why),
-            BuildError::Threads(_) => Self::Other(why),
-            _ => Self::Misconfigured(why),
-        }
     }
 }

@@ -4,13 +4,15 @@
 //! async runtime use the async API: a blocked worker runs nobody's tasks.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::env::block_on;
 use crate::error::{AcquireError, ExtendError, LostReason, ReleaseError};
 use crate::guard::Held;
-use crate::id::Instant;
+use crate::id::{Instant, InvalidName};
 use crate::locks::ShutdownReport;
+use crate::look::LockView;
 use crate::preflight::Report;
 
 /// A set of nodes, and the locks on them; from [`Locks::blocking`](crate::Locks::blocking).
@@ -29,9 +31,17 @@ impl Locks {
         Lock { inner: self.inner.lock(name) }
     }
 
-    /// As [`Locks::preflight`](crate::Locks::preflight); blocks until all nodes have answered or failed.
+    /// As [`Locks::preflight`](crate::Locks::preflight); blocks as long as that waits.
     pub fn preflight(&self) -> Report {
         block_on(self.inner.preflight())
+    }
+
+    /// As [`Locks::look`](crate::Locks::look); blocks as long as that waits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn look(&self, name: impl AsRef<[u8]>) -> Result<LockView, InvalidName> {
+        block_on(self.inner.look(name))
     }
 
     /// The same locks for async code: to hand them to a function that takes [`Locks`](crate::Locks).
@@ -110,6 +120,11 @@ impl Lock {
         Self { inner: self.inner.renew_at_most(limit) }
     }
 
+    /// As [`Lock::description`](crate::Lock::description).
+    pub fn description(self, text: impl Into<Arc<str>>) -> Self {
+        Self { inner: self.inner.description(text) }
+    }
+
     /// As [`Lock::acquire`](crate::Lock::acquire); blocks until the lock is held or a limit is reached.
     ///
     /// # Errors
@@ -148,6 +163,14 @@ impl LockGuard {
     /// As there.
     pub fn extend(&self) -> Result<Instant, ExtendError> {
         block_on(self.inner.extend())
+    }
+
+    /// As [`Held::describe`]; blocks for one round.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn describe(&self, text: impl Into<Arc<str>>) -> Result<(), ExtendError> {
+        block_on(self.inner.describe(text))
     }
 
     /// As [`Held::lost`]; blocks until the lock is lost.

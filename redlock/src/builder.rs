@@ -2,6 +2,7 @@
 
 mod error;
 mod node_config;
+mod node_set;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +11,16 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::driver::Driver;
-use crate::env::{Env, RealEnv, block_on, jitter};
+use crate::env::{Env, RealEnv, block_on, random_number};
 use crate::fleet::Fleet;
-use crate::id::Ttl;
+use crate::id::{LockName, Ttl};
 use crate::locks::Locks;
+use crate::look::{self, FleetView, NodeState};
 use crate::node::{Identity, Node, NodeError};
-use crate::preflight::{self, Measure};
+use crate::preflight::{self, Finding, FindingKind, Measure, Report};
 use crate::protections::Protections;
 use crate::quorum::{DriftFactor, Quorum};
-use crate::settings::{DEFAULT_FENCING_RETENTION, DEFAULT_TTL, Settings};
+use crate::settings::{DEFAULT_FENCING_RETENTION, DEFAULT_TTL, MOST_HANDOFF, Settings};
 
 #[cfg(feature = "etcd")]
 use crate::backend::etcd::EtcdConfig;
@@ -230,6 +232,19 @@ impl LocksBuilder {
         self
     }
 
+    /// How many times in a row a lock is handed to the next waiter of this `Locks` without asking the nodes: 128 by default, 0 is
+    /// never, 256 at most.
+    ///
+    /// Handing over takes some microseconds, asking the nodes a release and an acquisition. The price is paid by other processes,
+    /// which get their turn after so many holders, or when the lock has been in one process for 100 ms, whichever comes
+    /// first: more serves this process' waiters faster, fewer is fairer to others. In this process the order is FIFO
+    /// either way. Every holder has its own hold: token, validity, loss and release. It matters only to waiters in line:
+    /// not to [`try_acquire`](crate::Lock::try_acquire) nor to acquisitions with [counted attempts](crate::Lock::retries).
+    pub fn handoff(mut self, most: u32) -> Self {
+        self.settings.handoff = most;
+        self
+    }
+
     /// Whether every acquisition brings a [fencing token](crate::Held::fencing_token): yes by default. All clients of a name
     /// must agree on it: an acquisition without a token counts nothing up.
     pub fn fencing(mut self, on: bool) -> Self {
@@ -263,6 +278,22 @@ impl LocksBuilder {
         self
     }
 
+    /// Whether every holder leaves the name of its machine and its process id on the nodes beside the lock, for people who look
+    /// ([`Locks::look`], errors, `redlock status`): yes by default. It goes away with the lock. A text of
+    /// [`Lock::description`](crate::Lock::description) is left in any case.
+    pub fn describe_holder(mut self, on: bool) -> Self {
+        self.settings.describe_holder = on;
+        self
+    }
+
+    /// The number of the node set (`nodeSet`): 0 by default. It says which of several lists of nodes, one after the other, this
+    /// client has, and goes up by one when a node is added or removed while locks are held:
+    /// [`change_nodes`](LocksBuilder::change_nodes). Clients with one number name the same nodes.
+    pub fn node_set(mut self, number: u64) -> Self {
+        self.settings.node_set = number;
+        self
+    }
+
     /// Runs on another clock, timer, random source and executor: the simulation's.
     #[cfg(feature = "testing")]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
@@ -292,6 +323,9 @@ impl LocksBuilder {
         let (driver, settings) = self.connect().await?;
         if let Some(fleet) = &driver.fleet {
             fleet.look(&driver, None).await;
+            if let Some((ours, theirs)) = fleet.replaced() {
+                return Err(BuildError::NodeSetChanged { ours, theirs });
+            }
             let nodes = fleet.misfits(&driver);
             if !nodes.is_empty() {
                 return Err(BuildError::Misconfigured { nodes });
@@ -341,6 +375,63 @@ impl LocksBuilder {
         Ok(nodes)
     }
 
+    /// Judges nodes that [`look`](LocksBuilder::look) has handed out, as [`Locks::preflight`] does, also where
+    /// [`build`](LocksBuilder::build) would refuse them: whose settings are not ours (another `maxExpiration`, another set of
+    /// nodes) is a finding here ([`FindingKind::Unusable`]). It reads, and changes nothing.
+    ///
+    /// Cancel safe: dropped, nothing is left.
+    ///
+    /// # Errors
+    /// [`BuildError`] says which setting is wrong.
+    pub async fn preflight(&self, nodes: &[Arc<dyn Node>]) -> Result<Report, BuildError> {
+        let settings = self.checked_settings()?;
+        let quorum = self.quorum_of(nodes.len())?;
+        let env = self.environment()?;
+        let mut report = preflight::run(&env, nodes, Measure::new(quorum, &settings)).await;
+        if settings.restart_guard {
+            let ttls = (settings.ttl, settings.max_ttl);
+            let drift = settings.drift_factor;
+            let number = (random_number(&*env), settings.node_set);
+            let fleet = Fleet::new(quorum, ttls, drift, self.protections, nodes, number);
+            for error in fleet.foreign(nodes) {
+                report.add(Finding::new(Some(Arc::clone(&error.node)), FindingKind::Unusable { error }));
+            }
+        }
+        Ok(report)
+    }
+
+    /// Connects, and looks at the nodes as they are and at these names on them: for people and reports. Unlike
+    /// [`build`](LocksBuilder::build) it changes nothing on them, not even the markers of new nodes; only the settings here are
+    /// checked. It waits for every node; those that do not answer are shown with the reason.
+    ///
+    /// Cancel safe: a dropped future leaves no connection and no thread.
+    ///
+    /// # Errors
+    /// [`BuildError`] says which setting is wrong.
+    pub async fn view(&self, names: &[LockName]) -> Result<FleetView, BuildError> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        // A trusted node would have its marker renewed.
+        let settings = Settings { trust_aof: false, ..self.checked_settings()? };
+        let quorum = self.quorum_of(self.nodes.len())?;
+        let env = self.environment()?;
+        let nodes = self.start_nodes(&env, &settings)?;
+        refuse_duplicates(&nodes)?;
+        let identities = join_all(nodes.iter().map(|node| Arc::clone(node).probe())).await;
+        let driver = Driver::new(env, nodes, quorum, settings.drift_factor, self.protections, None);
+        let locks = names.iter().map(|name| look::look_at_all(&driver, name.clone(), PATIENCE));
+        let locks = join_all(locks).await;
+        let nodes = driver.nodes().iter().zip(identities);
+        let nodes = nodes.map(|(node, identity)| NodeState::of(&**node, identity, &*driver.env)).collect();
+        Ok(FleetView { quorum, node_set: settings.node_set, nodes, locks })
+    }
+
+    fn quorum_of(&self, nodes: usize) -> Result<Quorum, BuildError> {
+        Ok(match self.quorum {
+            Some(size) => Quorum::new(nodes, size)?,
+            None => Quorum::majority(nodes)?,
+        })
+    }
+
     fn environment(&self) -> Result<Arc<dyn Env>, BuildError> {
         match &self.env {
             Some(env) => Ok(Arc::clone(env)),
@@ -351,11 +442,7 @@ impl LocksBuilder {
     /// Checks the settings and connects.
     async fn connect(&self) -> Result<(Arc<Driver>, Settings), BuildError> {
         let mut settings = self.checked_settings()?;
-        let nodes = self.nodes.len();
-        let quorum = match self.quorum {
-            Some(size) => Quorum::new(nodes, size)?,
-            None => Quorum::majority(nodes)?,
-        };
+        let quorum = self.quorum_of(self.nodes.len())?;
         let env = self.environment()?;
         let nodes = self.start_nodes(&env, &settings)?;
         refuse_duplicates(&nodes)?;
@@ -374,7 +461,14 @@ impl LocksBuilder {
         let drift = settings.drift_factor;
         let fleet = settings.restart_guard.then(|| {
             let ttls = (settings.ttl, settings.max_ttl);
-            Arc::new(Fleet::new(quorum, ttls, drift, self.protections, &nodes, jitter(&*env)))
+            Arc::new(Fleet::new(
+                quorum,
+                ttls,
+                drift,
+                self.protections,
+                &nodes,
+                (random_number(&*env), settings.node_set),
+            ))
         });
         Ok((Driver::new(env, nodes, quorum, drift, self.protections, fleet), settings))
     }
@@ -405,6 +499,9 @@ impl LocksBuilder {
             return Err(BuildError::TtlAboveMax { ttl: self.ttl, max: settings.max_ttl.get() });
         }
         settings.drift_factor = DriftFactor::new(self.drift_factor)?;
+        if settings.handoff > MOST_HANDOFF {
+            return Err(BuildError::HandoffTooLarge { handoff: settings.handoff, most: MOST_HANDOFF });
+        }
         at_least_a_millisecond("acquireInterval", Some(settings.acquire_interval))?;
         at_least_a_millisecond("nodeTimeout", settings.node_timeout)?;
         Ok(settings)

@@ -39,6 +39,7 @@
 //! | `acquireMaxRetries` | integer | 0 | same | up to 4294967295 | How many times a failed attempt is repeated: N retries are N + 1 attempts. 0 or less: without limit. |
 //! | `acquireTimeout` | duration | none | same | from 1 ms | How long an acquisition waits. |
 //! | `renewLimit` | duration | none | same | from 1 ms | How long a guard is renewed after it was acquired; without it as long as the guard lives. |
+//! | `handoff` | integer | 128 | same | 0 to 256 | How many times in a row a lock is handed to the next waiter of this process without asking the stores; 0: never. More is faster for this process' waiters, fewer is fairer to other processes: [`LocksBuilder::handoff`](crate::LocksBuilder::handoff). |
 //! | `fencing` | boolean | true | same | | Whether every acquisition brings a fencing token. All clients of a name must agree on it. |
 //! | `fencingRetention` | duration | `"10m"` | same | from 1 ms | How long a store keeps a name's fencing counter after its last use. |
 //! | `restartGuard` | boolean | true | false | | Whether nodes are kept from granting while they may have forgotten locks that are still held, and while their clocks cannot be trusted: [`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard). All clients of a node must agree on it, and on `maxExpiration`. |
@@ -61,7 +62,8 @@
 //!
 //! | key | type | default | range | meaning |
 //! |---|---|---|---|---|
-//! | `nodes` | array of strings | none | 1 to 63, all different | Redis masters: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `host:port`. The port is 6379 by default. With `caFile` or `certFile`, `host:port` has TLS and `redis://` is an error; `rediss://` without them trusts the system's roots. Other stores: `memcached://host[:port]`, `etcd://host[:port],...`, `zookeeper://host[:port],...`, `file:///directory`; of this table's own keys only `prefix` holds for them. |
+//! | `nodes` | array of strings | none | 1 to 63, all different | Redis masters: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `host:port`. The port is 6379 by default. With `caFile` or `certFile`, `host:port` has TLS and `redis://` is an error; `rediss://` without them trusts the system's roots. Other stores: `memcached://host[:port]`, `etcd://host[:port],...`, `zookeeper://host[:port],...`, `file:///directory`; of this table's own keys only `prefix` and `nodeSet` hold for them. |
+//! | `nodeSet` | integer | 0 | from 0 | Which of several lists of `nodes`, one after the other, this is: goes up by one when a node is added or removed while locks are held ([`LocksBuilder::change_nodes`](crate::LocksBuilder::change_nodes)). |
 //!
 //! `[lock.redis]` alone:
 //!
@@ -111,6 +113,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `REDLOCK_CONFIG` | The path of a configuration file. |
+//! | `REDLOCK_NODE_SET` | `nodeSet`, beside `REDLOCK_NODES`. |
 //! | `REDLOCK_NODES` | URLs as in `nodes`, separated by commas or spaces; all else as `[lock.redlock]` has it by default. What follows an `etcd://` or `zookeeper://` URL behind a comma and has no scheme is another member of that ensemble. A comma or space within a password is percent-encoded. |
 //!
 //! Both at once are an error, and so is one that is set but empty.
@@ -147,6 +150,7 @@
 //!     acquireMaxRetries = 0
 //!     acquireTimeout = "1m30s"
 //!     renewLimit = "1h"
+//!     handoff = 64
 //!     fencing = true
 //!     fencingRetention = "10m"
 //!     restartGuard = true
@@ -190,6 +194,8 @@ mod redis;
 mod start;
 mod store;
 mod timing;
+#[cfg(any(feature = "redis", feature = "memcached", feature = "etcd"))]
+mod tls;
 mod unknown;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
@@ -242,6 +248,15 @@ impl Config {
         };
         let (backend, table) = choose(&lock, tables(&lock)?)?;
         Ok(Self { settings: timing::read(&table, backend)?, nodes: store::read(&table, backend, folder)? })
+    }
+
+    /// Reads a list of nodes as `REDLOCK_NODES` has it. `origin` is where it was given, such as the name of an option: error
+    /// messages name it, and no URL.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is not as the [module](self) says.
+    pub fn from_nodes(list: &str, origin: &str) -> Result<Self, ConfigError> {
+        environment::from_nodes(list, origin)
     }
 
     /// Reads what `REDLOCK_CONFIG` or `REDLOCK_NODES` says; `None` if neither is set. Blocks the thread while it reads a

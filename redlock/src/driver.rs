@@ -8,6 +8,7 @@ mod adoption;
 mod extend;
 mod fanout;
 mod flight;
+mod gate;
 mod release;
 mod survey;
 mod watching;
@@ -44,7 +45,9 @@ pub(crate) struct Driver {
     pub(crate) protections: Protections,
     nodes: Vec<Arc<dyn Node>>,
     /// The nodes' addresses, shared with every report.
-    addresses: Vec<Arc<str>>,
+    addresses: Arc<[Arc<str>]>,
+    /// Whether no node needs a poll between the sending of a request and its answer.
+    may_wait_for_several: bool,
     /// The guard over the nodes, where there is one.
     pub(crate) fleet: Option<Arc<Fleet>>,
     pub(crate) meters: Meters,
@@ -61,7 +64,9 @@ impl Driver {
         protections: Protections,
         fleet: Option<Arc<Fleet>>,
     ) -> Arc<Self> {
-        let addresses: Vec<Arc<str>> = nodes.iter().map(|node| node.address().into()).collect();
+        let addresses: Arc<[Arc<str>]> = nodes.iter().map(|node| node.address().into()).collect();
+        let may_wait_for_several =
+            nodes.len() > 1 && nodes.iter().all(|node| node.abilities().wakes_when_answered);
         let meters = Meters::new(&addresses);
         let adoption = Adoption::start(&env);
         let background = Arc::new(Background {
@@ -76,6 +81,7 @@ impl Driver {
             protections,
             nodes,
             addresses,
+            may_wait_for_several,
             fleet,
             meters,
             background,
@@ -137,9 +143,15 @@ impl Driver {
     /// The median of the nodes' times, in microseconds, as far as they are known: what fencing counters follow. 0: unknown.
     fn hint(&self) -> u64 {
         let now = self.env.now();
-        let mut clocks: Vec<u64> = self.nodes.iter().filter_map(|node| Some(node.clock()?.at(now))).collect();
+        let mut all = [0; Quorum::MAX_NODES];
+        let mut count = 0;
+        let known = self.nodes.iter().filter_map(|node| Some(node.clock()?.at(now)));
+        for (slot, clock) in all.iter_mut().zip(known) {
+            (*slot, count) = (clock, count + 1);
+        }
+        let clocks = &mut all[..count];
         clocks.sort_unstable();
-        clocks.get(clocks.len() / 2).copied().unwrap_or(0)
+        clocks.get(count / 2).copied().unwrap_or(0)
     }
 
     /// What a node's answer counts for.
@@ -161,7 +173,7 @@ impl Driver {
     }
 
     /// What each node said, for an error.
-    fn report(&self, votes: Vec<NodeVote>) -> Vec<NodeReport> {
+    fn report(&self, votes: impl IntoIterator<Item = NodeVote>) -> Vec<NodeReport> {
         let nodes = self.addresses.iter().map(Arc::clone);
         nodes.zip(votes).map(|(node, vote)| NodeReport { node, vote }).collect()
     }
@@ -204,18 +216,26 @@ impl Drop for Running {
 #[derive(Debug)]
 pub(crate) struct Owned {
     pub(crate) name: LockName,
-    owner: OwnerToken,
+    pub(crate) owner: OwnerToken,
     /// How long a node may take to answer.
     node_timeout: Duration,
+    /// How much longer than its validity nodes keep it where it is not released.
+    pub(crate) takeover_delay: Duration,
     claim: Mutex<Claim>,
     /// An awaited acquire has ended.
     changed: Notify,
 }
 
 impl Owned {
-    fn new(name: LockName, owner: OwnerToken, node_timeout: Duration, quorum: Quorum) -> Arc<Self> {
-        let claim = Mutex::new(Claim::new(quorum));
-        Arc::new(Self { name, owner, node_timeout, claim, changed: Notify::new() })
+    fn new(attempt: &Attempt, owner: OwnerToken, quorum: Quorum) -> Arc<Self> {
+        let Attempt { node_timeout, takeover_delay, .. } = *attempt;
+        let (name, claim) = (attempt.name.clone(), Mutex::new(Claim::new(quorum)));
+        Arc::new(Self { name, owner, node_timeout, takeover_delay, claim, changed: Notify::new() })
+    }
+
+    /// What nodes are asked for where the validity counts from `ttl`.
+    fn on_nodes(&self, ttl: Ttl) -> Ttl {
+        Ttl::new(ttl.get().saturating_add(self.takeover_delay)).unwrap_or(ttl)
     }
 
     fn claim(&self) -> MutexGuard<'_, Claim> {
@@ -224,7 +244,7 @@ impl Owned {
 }
 
 /// The answer of one node to one request.
-type Answered<T> = (usize, Result<T, NodeError>);
+pub(crate) type Answered<T> = (usize, Result<T, NodeError>);
 
 /// The earlier of two points, where the second may be absent.
 fn earlier(at: Instant, limit: Option<Instant>) -> Instant {

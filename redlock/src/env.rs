@@ -43,6 +43,11 @@ pub trait Env: Send + Sync + fmt::Debug + 'static {
     /// [`RandomError`] if the source does not answer; the bytes are then unusable.
     fn fill_random(&self, bytes: &mut [u8]) -> Result<(), RandomError>;
 
+    /// A random number for jitter, which is no secret and may be poor. By default from the operating system.
+    fn jitter(&self) -> u64 {
+        random_number(self)
+    }
+
     /// Runs a task to its end, independent of the caller's runtime.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
@@ -65,11 +70,27 @@ pub(crate) fn fresh_owner(env: &dyn Env) -> Result<OwnerToken, RandomError> {
     Ok(OwnerToken::from_bytes(bytes))
 }
 
-/// A random number for jitter. Unlike a token it may be poor: when the source fails, the clock's bits must do.
+/// A random number for jitter.
 pub(crate) fn jitter(env: &dyn Env) -> u64 {
+    env.jitter()
+}
+
+/// What SplitMix64 (Steele, Lea and Flood, 2014) adds to its state for every number.
+pub(crate) const SPLIT_MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One step of SplitMix64 from the state `z`. It is a bijection, and stays as it is: groups are chosen by it.
+pub(crate) const fn split_mix(z: u64) -> u64 {
+    let z = z.wrapping_add(SPLIT_MIX_STEP);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A random number that nobody else draws. Unlike a token it is no secret: when the source fails, the clock's bits must do.
+pub(crate) fn random_number<E: Env + ?Sized>(env: &E) -> u64 {
     let mut bytes = [0; 8];
     match env.fill_random(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
-        Err(_) => env.now().as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        Err(_) => env.now().as_nanos().wrapping_mul(SPLIT_MIX_STEP),
     }
 }

@@ -6,7 +6,25 @@ use std::time::Duration;
 
 use crate::env::RandomError;
 use crate::id::{InvalidName, InvalidTtl, LockName};
+use crate::look::Holding;
 use crate::node::{NodeError, Refusal};
+
+/// That a client has the nodes of a former node set, and what is to be done.
+pub(crate) struct NodeSets {
+    pub(crate) ours: u64,
+    pub(crate) theirs: u64,
+}
+
+impl fmt::Display for NodeSets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ours, theirs } = self;
+        write!(
+            f,
+            "the node set was changed: this client has set {ours}, and its nodes have set {theirs}; \
+             restart it with the list of nodes of set {theirs} and nodeSet = {theirs} (`redlock nodes status`)"
+        )
+    }
+}
 
 /// What one node said in a round.
 #[derive(Debug, Clone)]
@@ -66,6 +84,18 @@ impl fmt::Display for Nodes<'_> {
     }
 }
 
+/// By whom it is held, as far as that is known.
+struct By<'a>(Option<&'a Holding>);
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(holding) => holding.fmt(f),
+            None => f.write_str("it is held by somebody else"),
+        }
+    }
+}
+
 /// A lock was not acquired. Nothing is held, and what the attempts left on nodes is being released.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -88,7 +118,8 @@ pub enum AcquireError {
     },
     /// Somebody else had it until the wait limit or the last retry.
     #[error(
-        "{name} was not acquired in {waited:.1?} and {attempts} attempts: it is held by somebody else ({})",
+        "{name} was not acquired in {waited:.1?} and {attempts} attempts: {} ({})",
+        By(holder.as_deref()),
         Nodes(nodes)
     )]
     Busy {
@@ -98,8 +129,10 @@ pub enum AcquireError {
         waited: Duration,
         /// How many rounds it made.
         attempts: u32,
+        /// Who holds it, by a look behind the last attempt; `None` if no quorum of nodes named one holder.
+        holder: Option<Box<Holding>>,
         /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer; empty
-        /// if others of this process were first all the time.
+        /// if others of this process were first, or had it, all the time.
         nodes: Vec<NodeReport>,
     },
     /// Too few nodes answered to say whether it is free.
@@ -116,6 +149,15 @@ pub enum AcquireError {
         attempts: u32,
         /// What the nodes said in the last round, or in the one before it if the wait limit left them no time to answer.
         nodes: Vec<NodeReport>,
+    },
+    /// The set of nodes was changed, and these locks have the list of before. They get no lock any more; what they held ends with
+    /// its validity.
+    #[error("{}", NodeSets { ours: *ours, theirs: *theirs })]
+    NodeSetChanged {
+        /// The number of this client's node set.
+        ours: u64,
+        /// That of the set in force.
+        theirs: u64,
     },
     /// No owner token could be drawn.
     #[error(transparent)]

@@ -8,17 +8,17 @@ mod clocks;
 mod memories;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::driver::Driver;
-use crate::env::jitter;
+use crate::env::{jitter, random_number};
 use crate::id::{Charter, Incarnation, Instant, Standing, Ttl};
 use crate::node::{ClockReading, Mark, MarkRequest, Node, NodeError, NodeErrorKind, RefusalReason, Reply};
 use crate::protections::Protections;
-use crate::quorum::restart::{Misfit, Seen};
+use crate::quorum::restart::{self, Misfit, Seen};
 use crate::quorum::{Clocks, DriftFactor, Quorum, Trust};
 use crate::renewal::Renewal;
 use crate::telemetry::events;
@@ -46,6 +46,8 @@ pub(crate) struct Fleet {
     closed: AtomicBool,
     /// How many times our own clock was found wrong.
     own_moves: AtomicU64,
+    /// The node set that has taken the place of this client's: it gets no lock any more.
+    replaced: OnceLock<u64>,
 }
 
 #[derive(Debug)]
@@ -76,29 +78,43 @@ enum Said {
 }
 
 impl Fleet {
-    /// `fleet`: a random number, for nodes that belong to none yet.
+    /// `fleet`: a random number, for nodes that belong to none yet; `node_set`: the number of the client's node set.
     pub(crate) fn new(
         quorum: Quorum,
         (ttl, max_ttl): (Ttl, Ttl),
         drift: DriftFactor,
         protections: Protections,
         nodes: &[Arc<dyn Node>],
-        fleet: u64,
+        (fleet, node_set): (u64, u64),
     ) -> Self {
         let whole = Duration::from_millis(crate::id::millis_up(max_ttl.get()));
         let size = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
-        let wanted = Charter::new(fleet, 0, size(quorum.nodes()), size(quorum.size()), whole);
+        let wanted = Charter::new(fleet, node_set, size(quorum.nodes()), size(quorum.size()), whole);
         let quarantine = whole.saturating_add(drift.allowance(max_ttl));
         let clocks = Clocks::new(quorum, quarantine, ttl, drift);
         let state = Mutex::new(State { clocks, nodes: vec![Known::default(); quorum.nodes()] });
         let (wake, closed, own_moves) = (Notify::new(), AtomicBool::new(false), AtomicU64::new(0));
         let watched = nodes.iter().map(|node| node.abilities().settable_clock).collect();
-        Self { quorum, protections, wanted, quarantine, watched, state, wake, closed, own_moves }
+        let replaced = OnceLock::new();
+        Self { quorum, protections, wanted, quarantine, watched, state, wake, closed, own_moves, replaced }
     }
 
     /// How many times our own clock was found wrong: what was begun before counts for nothing.
     pub(crate) fn own_moves(&self) -> u64 {
         self.own_moves.load(Ordering::SeqCst)
+    }
+
+    /// The numbers of this client's node set and of the one that has taken its place, once so many nodes refuse this client that
+    /// it gets no lock any more.
+    pub(crate) fn replaced(&self) -> Option<(u64, u64)> {
+        self.replaced.get().map(|&theirs| (self.wanted.epoch, theirs))
+    }
+
+    /// For good: a node that forgets must not make an exception of it.
+    fn note_replaced(&self, theirs: Option<u64>) {
+        if let Some(theirs) = theirs {
+            self.replaced.get_or_init(|| theirs);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,7 +142,17 @@ impl Fleet {
         answer: Result<Reply, NodeError>,
     ) -> Result<Reply, NodeError> {
         match &answer {
-            Ok(Reply::Granted(_)) => {}
+            Ok(Reply::Granted(grant)) => {
+                // By the marker under which it was granted: what is known of the node may be older, or newer.
+                let has_epochs = self.protections.node_set_epoch();
+                let unfit =
+                    grant.charter.and_then(|theirs| restart::unfit(&theirs, &self.wanted, has_epochs));
+                if let Some(misfit) = unfit {
+                    self.wake.notify_one();
+                    let detail = misfit.to_string();
+                    return Err(NodeError::with_unknown_effect(address, NodeErrorKind::Foreign, detail));
+                }
+            }
             Ok(Reply::Refused(refusal)) => {
                 if refusal.reason == RefusalReason::Quarantined {
                     self.wake.notify_one();
@@ -262,9 +288,15 @@ impl Fleet {
         marker.until > reading.at(now).saturating_add(longest)
     }
 
-    /// The nodes that cannot be used by this client, and why.
+    /// The nodes that cannot be used by this client, and why, if that is a reason not to begin. Nodes that were away when the set was
+    /// changed are none as long as there are enough others.
     pub(crate) fn misfits(&self, driver: &Driver) -> Vec<NodeError> {
         let state = self.state();
+        let misfits = || state.nodes.iter().filter_map(|known| known.misfit);
+        let behind = misfits().filter(|misfit| matches!(misfit, Misfit::Behind { .. })).count();
+        if behind == misfits().count() && !self.quorum.blocked_by(behind) {
+            return Vec::new();
+        }
         let nodes = driver.nodes().iter().zip(&state.nodes);
         nodes
             .filter_map(|(node, known)| {
@@ -272,6 +304,28 @@ impl Fleet {
                 Some(NodeError::without_effect(&node.address().into(), NodeErrorKind::Foreign, detail))
             })
             .collect()
+    }
+
+    /// Which of these nodes could not be used by this client, and why, as they stand now. Asks and changes nothing.
+    pub(crate) fn foreign(&self, nodes: &[Arc<dyn Node>]) -> Vec<NodeError> {
+        let seen = nodes.iter().map(|node| Seen { standing: node.standing(), ceiling: None });
+        let has_epochs = self.protections.node_set_epoch();
+        let agreed = restart::agree(self.wanted, &seen.collect::<Vec<_>>(), has_epochs);
+        let misfits =
+            nodes.iter().filter_map(|node| match restart::step(node.standing(), agreed, has_epochs) {
+                restart::Step::Foreign(misfit) => Some((node, misfit)),
+                _ => None,
+            });
+        let misfits: Vec<_> = misfits.collect();
+        // As when it is built: a change of the node set has not come to them yet, and the others are enough.
+        let are_behind = misfits.iter().all(|(_, misfit)| matches!(misfit, Misfit::Behind { .. }));
+        if are_behind && !self.quorum.blocked_by(misfits.len()) {
+            return Vec::new();
+        }
+        let foreign = misfits.into_iter().map(|(node, misfit)| {
+            NodeError::without_effect(&node.address().into(), NodeErrorKind::Foreign, misfit.to_string())
+        });
+        foreign.collect()
     }
 
     /// Admits every node at once, in a fleet of its own: the operator says that nobody holds a lock. Changes nothing unless every
@@ -297,7 +351,7 @@ impl Fleet {
 }
 
 fn new_incarnation(driver: &Driver) -> Incarnation {
-    Incarnation::new(jitter(&*driver.env))
+    Incarnation::new(random_number(&*driver.env))
 }
 
 /// A difference between clocks in microseconds, for people.

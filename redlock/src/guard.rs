@@ -8,25 +8,23 @@ use std::time::Duration;
 
 use futures::future::{join, select};
 
-use crate::driver::ReleaseResult;
 use crate::error::{ExtendError, LostReason, ReleaseError};
 use crate::id::{FencingToken, Instant, LockName, Ttl};
-use crate::lease::{Lease, LockState};
-use crate::locks::Core;
-use crate::telemetry::events;
+use crate::lease::{Hold, LockState};
+use crate::tenure::Tenure;
 
 /// A view of a lock that was acquired. Cloning it is cheap; it neither renews nor releases: the [`LockGuard`] does.
 #[derive(Clone)]
 pub struct Held {
-    lease: Arc<Lease>,
+    hold: Hold,
     /// The same name in another group of nodes, while [groups change](crate::LockGroups::changing): held is what both hold.
-    second: Option<Arc<Lease>>,
+    second: Option<Hold>,
 }
 
 impl Held {
-    /// The smallest of what the leases say.
-    fn least<T: Ord>(&self, of: impl Fn(&Lease) -> T) -> T {
-        let here = of(&self.lease);
+    /// The smallest of what the holds say.
+    fn least<T: Ord>(&self, of: impl Fn(&Hold) -> T) -> T {
+        let here = of(&self.hold);
         match &self.second {
             None => here,
             Some(second) => here.min(of(second)),
@@ -35,34 +33,38 @@ impl Held {
 
     /// The lock's name.
     pub fn name(&self) -> &LockName {
-        &self.lease.owned().name
+        &self.hold.lease().owned().name
     }
 
     /// How long nodes keep the lock without renewal.
     pub fn ttl(&self) -> Ttl {
-        self.least(Lease::ttl)
+        self.least(Hold::ttl)
     }
 
     /// A number that is strictly greater for every later holder of this name: hand it to the protected resource, which refuses
     /// smaller ones. `None` where fencing is switched off.
     pub fn fencing_token(&self) -> Option<FencingToken> {
-        self.lease.token()
+        self.hold.token()
     }
 
     /// When it was acquired, on the suspend-aware clock of this machine.
     pub fn acquired_at(&self) -> Instant {
-        self.second.as_ref().unwrap_or(&self.lease).acquired_at()
+        self.second.as_ref().unwrap_or(&self.hold).acquired_at()
     }
 
     /// Until when the holder may act, as things stand: renewals move it on. On the suspend-aware clock of this machine;
     /// meaningless on another. After a loss or a release it stays where it was: [`Held::is_valid`] tells.
     pub fn valid_until(&self) -> Instant {
-        self.least(Lease::valid_until)
+        self.least(Hold::valid_until)
     }
 
     /// How much of the validity is left; zero if it is lost or released.
     pub fn remaining(&self) -> Duration {
-        if self.is_valid() { self.valid_until().saturating_since(self.lease.now()) } else { Duration::ZERO }
+        if self.is_valid() {
+            self.valid_until().saturating_since(self.hold.lease().now())
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Whether the holder may act now. Exact: reads the clock, needs no task to have run.
@@ -75,7 +77,7 @@ impl Held {
 
     /// Where it stands: held, suspect, lost or released.
     pub fn state(&self) -> LockState {
-        let here = self.lease.state();
+        let here = self.hold.state();
         self.second.as_ref().map_or(here, |second| here.and(second.state()))
     }
 
@@ -83,14 +85,14 @@ impl Held {
     ///
     /// Cancel safe and level-triggered: where the state differs already, it completes at once.
     pub async fn state_changed_from(&self, state: LockState) -> LockState {
-        let Some(second) = &self.second else { return self.lease.changed_from(state).await };
+        let Some(second) = &self.second else { return self.hold.changed_from(state).await };
         loop {
-            let (here, there) = (self.lease.state(), second.state());
+            let (here, there) = (self.hold.state(), second.state());
             let now = here.and(there);
             if now != state {
                 return now;
             }
-            select(pin!(self.lease.changed_from(here)), pin!(second.changed_from(there))).await;
+            select(pin!(self.hold.changed_from(here)), pin!(second.changed_from(there))).await;
         }
     }
 
@@ -106,8 +108,8 @@ impl Held {
     ///
     /// Cancel safe and level-triggered: asked after the loss, it completes at once.
     pub async fn lost(&self) -> Option<LostReason> {
-        let Some(second) = &self.second else { return self.lease.lost().await };
-        select(pin!(self.lease.lost()), pin!(second.lost())).await.factor_first().0
+        let Some(second) = &self.second else { return self.hold.lost().await };
+        select(pin!(self.hold.lost()), pin!(second.lost())).await.factor_first().0
     }
 
     /// Completes when less than `margin` of the validity is left (renewals are failing), or none: the time to stop.
@@ -115,9 +117,9 @@ impl Held {
     /// Cancel safe and level-triggered. A renewal that gets through later moves the point on again.
     pub async fn at_risk(&self, margin: Duration) {
         match &self.second {
-            None => self.lease.at_risk(margin).await,
+            None => self.hold.at_risk(margin).await,
             Some(second) => {
-                select(pin!(self.lease.at_risk(margin)), pin!(second.at_risk(margin))).await;
+                select(pin!(self.hold.at_risk(margin)), pin!(second.at_risk(margin))).await;
             }
         }
     }
@@ -131,14 +133,30 @@ impl Held {
     /// [`ExtendError::Failed`] leaves everything as it was, [`Held::valid_until`] included. [`ExtendError::Lost`] and
     /// [`ExtendError::Released`] if there is nothing to extend any more; nothing is ever extended back to life.
     pub async fn extend(&self) -> Result<Instant, ExtendError> {
-        let Some(second) = &self.second else { return self.lease.extend().await };
-        let (here, there) = join(self.lease.extend(), second.extend()).await;
+        let Some(second) = &self.second else { return self.hold.extend().await };
+        let (here, there) = join(self.hold.extend(), second.extend()).await;
         Ok(here?.min(there?))
     }
 
-    /// Makes the token `top`, unless it is greater, and returns once a quorum stores it.
-    pub(crate) async fn raise_token(&self, top: FencingToken) -> Result<(), ExtendError> {
-        self.lease.raise_token(top).await
+    /// Changes the text of [`Lock::description`](crate::Lock::description) while it is held, by one round to the nodes; empty, there is
+    /// none. It wakes nobody who waits, and prolongs the lock only where less than half of its TTL is left.
+    ///
+    /// Cancel safe, as [`extend`](Held::extend): of a dropped future the new text may be shown by some nodes, and by all with the
+    /// next renewal.
+    ///
+    /// # Errors
+    /// As [`extend`](Held::extend). After [`ExtendError::Failed`] the next renewal tries it again.
+    pub async fn describe(&self, text: impl Into<Arc<str>>) -> Result<(), ExtendError> {
+        let text = text.into();
+        let Some(second) = &self.second else { return self.hold.describe(text).await };
+        let (here, there) = join(self.hold.describe(Arc::clone(&text)), second.describe(text)).await;
+        here.and(there)
+    }
+
+    /// Under which token nodes know it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn owner(&self) -> crate::id::OwnerToken {
+        self.hold.lease().owned().owner
     }
 }
 
@@ -158,32 +176,37 @@ impl fmt::Debug for Held {
 /// runtime that acquired it has gone. [`LockGuard::release`] says truthfully how it went.
 /// `let _ = lock.acquire().await?` drops, and so releases, at once; bind it to a name.
 ///
+/// Where others of this process wait for the lock, it may be handed to the next of them instead
+/// ([`LocksBuilder::handoff`](crate::LocksBuilder::handoff)). For this guard and its views that is a release like any other.
+///
 /// Forgotten ([`std::mem::forget`]) it is renewed until the process ends, or `renewLimit` where one is set.
 #[must_use = "the lock is released as soon as its guard is dropped"]
 pub struct LockGuard {
     held: Held,
-    core: Arc<Core>,
-    /// Its place in the renewal plan.
-    renewal: u64,
-    /// Taken by an explicit release, so that dropping does not release again.
-    armed: bool,
+    /// `None` once it was given up.
+    tenure: Option<Box<Tenure>>,
     /// The guard in another group of nodes, while groups change.
     second: Option<Box<Self>>,
+    /// Whether it was held to the end, as far as a release has said.
+    was_held: bool,
 }
 
 impl LockGuard {
-    pub(crate) fn new(core: Arc<Core>, lease: Arc<Lease>) -> Self {
-        let renewal = core.renewal.add(&core.driver, &lease);
-        // Behind its place in the plan: whoever finds the clock wrong from now on finds it there.
-        lease.lose_if_clock_moved();
-        Self { held: Held { lease, second: None }, core, renewal, armed: true, second: None }
+    pub(crate) fn new(tenure: Box<Tenure>, hold: Hold) -> Self {
+        Self { held: Held { hold, second: None }, tenure: Some(tenure), second: None, was_held: true }
     }
 
     /// Makes one guard of two that hold the same name in two groups of nodes.
     pub(crate) fn and(mut self, second: Self) -> Self {
-        self.held.second = Some(Arc::clone(&second.lease));
+        self.held.second = Some(second.held.hold.clone());
         self.second = Some(Box::new(second));
         self
+    }
+
+    /// Makes the token `token`, unless it is greater, and returns once a quorum stores it. Not for a guard that has been shown
+    /// to anybody: views that there are keep the token that they have.
+    pub(crate) async fn raise_token(&mut self, token: FencingToken) -> Result<(), ExtendError> {
+        self.held.hold.raise_token(token).await
     }
 
     /// A view of this hold that can be cloned and sent elsewhere.
@@ -193,6 +216,9 @@ impl LockGuard {
 
     /// Releases on every node, and returns once a majority has confirmed. The other nodes are seen to in the background
     /// until they are certain to hold nothing.
+    ///
+    /// Where another waiter of this process is handed the lock instead, the hold has ended in order: it returns `Ok` at once, and
+    /// the nodes hear of it when the last of them releases.
     ///
     /// Takes one round trip, [`LocksBuilder::node_timeout`](crate::LocksBuilder::node_timeout) at most.
     ///
@@ -209,38 +235,46 @@ impl LockGuard {
     /// # Errors
     /// [`ReleaseError::NotHeld`] if it was not held to the end; [`ReleaseError::Unconfirmed`] if too few nodes answered.
     pub async fn release(mut self) -> Result<(), ReleaseError> {
+        self.try_release().await
+    }
+
+    /// As [`release`](LockGuard::release), but leaves the guard, so that after [`ReleaseError::Unconfirmed`] it can be called again:
+    /// it asks again the nodes that may still hold something. The hold has ended with the first poll of the first call.
+    ///
+    /// Cancel safe: dropped, the release goes on in the background, and it can be called again.
+    ///
+    /// # Errors
+    /// As [`release`](LockGuard::release). Called again after it has said that the lock was released, or was not held, it says the
+    /// same.
+    pub async fn try_release(&mut self) -> Result<(), ReleaseError> {
         let Some(mut second) = self.second.take() else { return self.release_here().await };
         let (here, there) = join(self.release_here(), second.release_here()).await;
+        self.second = Some(second);
         // That it was not held says more than that nobody has confirmed.
         if there.is_ok() || matches!(here, Err(ReleaseError::NotHeld { .. })) { here } else { there }
     }
 
     async fn release_here(&mut self) -> Result<(), ReleaseError> {
-        self.armed = false;
-        let lost = self.stop();
-        let owned = Arc::clone(self.lease.owned());
-        let result = self.core.driver.release(&owned).await;
-        let name = owned.name.clone();
-        let result = match (lost, result) {
-            (Some(reason), _) => Err(ReleaseError::NotHeld { name, reason: Some(reason) }),
-            (None, ReleaseResult::Released) => Ok(()),
-            (None, ReleaseResult::NotHeld) => {
-                events::lock_not_held(&name);
-                Err(ReleaseError::NotHeld { name, reason: None })
-            }
-            (None, ReleaseResult::Unconfirmed(nodes)) => {
-                events::release_unconfirmed(&name, &nodes);
-                Err(ReleaseError::Unconfirmed { name, nodes })
-            }
+        self.tenure = self.hand_over();
+        let Some(tenure) = &mut self.tenure else {
+            return if self.was_held { Ok(()) } else { Err(self.not_held()) };
         };
-        self.core.driver.meters.released(&result);
+        let result = tenure.release().await;
+        if !matches!(result, Err(ReleaseError::Unconfirmed { .. })) {
+            self.was_held = result.is_ok();
+            self.tenure = None;
+        }
         result
     }
 
-    /// Ends renewal and the hold; says how it was lost, if it was.
-    fn stop(&self) -> Option<LostReason> {
-        self.core.renewal.remove(self.renewal);
-        self.lease.release()
+    fn not_held(&self) -> ReleaseError {
+        let reason = if let LockState::Lost(reason) = self.held.hold.state() { Some(reason) } else { None };
+        ReleaseError::NotHeld { name: self.name().clone(), reason }
+    }
+
+    /// Hands the lease over, if it may be; otherwise it is to be released.
+    fn hand_over(&mut self) -> Option<Box<Tenure>> {
+        self.tenure.take()?.hand_over(&self.held.hold).err()
     }
 }
 
@@ -254,14 +288,8 @@ impl Deref for LockGuard {
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        if self.armed {
-            self.stop();
-            let (core, name) = (Arc::clone(&self.core), self.name().clone());
-            self.core.driver.release_in_background(self.lease.owned(), move || core.queue.released(&name));
-        } else {
-            // Behind an explicit release, whether it came to its end or was dropped on the way.
-            self.core.queue.released(self.name());
-        }
+        // What cannot be handed over is released in the background by being dropped.
+        drop(self.hand_over());
     }
 }
 

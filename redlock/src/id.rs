@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use marker::{Charter, Incarnation, Marker, Standing};
+pub use marker::{Charter, Incarnation, Marker, Stage, Standing};
 
 /// What is locked: any bytes, 1 to [`LockName::MAX_BYTES`] of them.
 ///
@@ -97,11 +97,16 @@ impl OwnerToken {
 
     /// The form in which it is stored on a node: 40 lower-case hexadecimal characters. A secret.
     pub fn to_hex(&self) -> String {
+        self.hex().map(char::from).iter().collect()
+    }
+
+    /// The characters of [`OwnerToken::to_hex`].
+    pub(crate) fn hex(&self) -> [u8; 2 * Self::BYTES] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = String::with_capacity(2 * Self::BYTES);
-        for byte in self.0 {
-            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let mut hex = [0; 2 * Self::BYTES];
+        for ([high, low], byte) in hex.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *high = DIGITS[usize::from(byte >> 4)];
+            *low = DIGITS[usize::from(byte & 15)];
         }
         hex
     }

@@ -84,6 +84,8 @@
 //! | [`Lock`] | A lock by name, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire), [`run`](Lock::run). |
 //! | [`LockGuard`] | A lock that is held. Renews itself; dropping it releases. |
 //! | [`Held`] | A view of a hold, to share: how long it is valid, and when it is lost. |
+//! | [`Election`] | A candidate for the leadership of a name: [`run`](Election::run), [`campaign`](Election::campaign), [`observe`](Election::observe). |
+//! | [`LockView`] | Who holds a lock, as the nodes show it: [`Locks::look`]; [`Holder`] is what that one says of itself. |
 //! | [`preflight`] | What is found on the nodes before locks rely on them: [`Locks::preflight`], and once when it is built. |
 //! | [`lock`], [`set_default`] | One `Locks` for the whole process, for code that is not handed one. |
 //! | [`blocking`] | All of it for code without an async runtime. |
@@ -101,11 +103,13 @@
 //! | [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire) | Nothing. What a node may have granted is released in the background. |
 //! | [`run`](Lock::run) | The work is dropped first; then the lock is released in the background. |
 //! | [`extend`](Held::extend) | Nodes may have prolonged this holder's keys; the validity is what it was. |
+//! | [`describe`](Held::describe) | As [`extend`](Held::extend); some nodes may show the new text, and all will with the next renewal. |
 //! | [`release`](LockGuard::release) | The hold has ended; the release goes on in the background. |
 //! | [`lost`](Held::lost), [`at_risk`](Held::at_risk), [`state_changed_from`](Held::state_changed_from) | Nothing. |
 //! | [`build`](LocksBuilder::build) | No connection and no thread. |
-//! | [`preflight`](Locks::preflight) | Nothing. |
+//! | [`preflight`](Locks::preflight), [`look`](Locks::look) | Nothing. |
 //! | [`LockGuard`] | The hold has ended; the lock is released in the background, without blocking. |
+//! | what belongs to an [`Election`] | Its own page has a table. |
 //! | the last [`Locks`] and guard | Threads and connections end when what is to be released has been released or has expired. |
 //!
 //! A process that ends takes the background with it: what was not released by then expires with its TTL. Call
@@ -119,6 +123,7 @@
 //! | [`GroupsError`] | Groups cannot be used together. | nothing |
 //! | [`ExtendError`] | The validity was not prolonged. | as before, unless it says lost or released |
 //! | [`ReleaseError`] | It was not held to the end, or no quorum has confirmed yet. | nothing |
+//! | [`CampaignError`], [`ProclaimError`], [`LeaderError`] | Not elected, not published, or not known who leads. | nothing; as before; nothing |
 //! | [`RunError`] | Not acquired, or lost before the work had ended. | nothing |
 //!
 //! They say which nodes said what, print everything in their `Display`, and never contain a password or an owner token.
@@ -165,14 +170,18 @@ pub mod testing;
 
 mod builder;
 mod driver;
+mod election;
 mod error;
 mod fleet;
 mod groups;
 mod guard;
+mod holder;
 mod id;
 mod lease;
 mod lock;
 mod locks;
+mod look;
+mod node_set;
 mod process_default;
 mod protections;
 mod queue;
@@ -180,15 +189,23 @@ mod quorum;
 mod renewal;
 mod settings;
 mod telemetry;
+mod tenure;
 
 pub use builder::{BuildError, LocksBuilder};
+pub use election::{
+    CampaignError, Candidate, Disconnected, Election, Health, Leader, LeaderError, Leadership,
+    LeadershipState, Observation, Observer, Overrun, ProclaimError, StopReason, Term,
+};
 pub use error::{AcquireError, ExtendError, LostReason, NodeReport, NodeVote, ReleaseError, RunError};
 pub use groups::{GroupsError, LockGroups};
 pub use guard::{Held, LockGuard};
+pub use holder::Holder;
 pub use id::{FencingToken, Instant, InvalidName, InvalidTtl, LockName, OwnerToken, Ttl};
 pub use lease::LockState;
 pub use lock::Lock;
 pub use locks::{Locks, ShutdownReport};
+pub use look::{FleetView, Holding, LockView, NodeState, NodeView};
+pub use node_set::{NodeChange, NodeSetChange, NodeSetError, Progress};
 pub use process_default::{close_default, default_locks, lock, set_default};
 #[cfg(feature = "testing")]
 pub use protections::Protections;

@@ -1,22 +1,21 @@
 //! One lock by name: how it is acquired.
 
 mod both;
+mod tries;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Attempt, RoundFailure, Watching};
-use crate::env::{Env, jitter};
+use crate::driver::RoundFailure;
 use crate::error::{AcquireError, RunError};
 use crate::guard::{Held, LockGuard};
 use crate::id::{Instant, InvalidName, LockName, Ttl};
-use crate::lease::Lease;
 use crate::locks::Core;
-use crate::queue::Turn;
-use crate::quorum::{Backoff, Situation};
-use crate::settings::DEFAULT_TTL;
-use crate::telemetry::{Acquisition, Outcome};
+use crate::quorum::Situation;
+use crate::settings::{DEFAULT_TTL, MOST_HANDOFF};
+use crate::telemetry::Outcome;
+use tries::{Place, Tries, before};
 
 /// A lock, not acquired yet: [`acquire`](Lock::acquire), [`try_acquire`](Lock::try_acquire) or [`run`](Lock::run) it.
 ///
@@ -32,6 +31,12 @@ pub struct Lock {
     max_retries: Option<u32>,
     wait_limit: Option<Duration>,
     renew_limit: Option<Duration>,
+    /// How many times it may be handed over within this process; `None`: as its `Locks` says.
+    handoff: Option<u32>,
+    /// How much longer than its validity nodes keep a lock that was lost.
+    takeover_delay: Duration,
+    /// What its holder says besides.
+    description: Option<Arc<str>>,
     /// The same name in another group of nodes, while groups change: it is held in both, or in neither.
     second: Option<Box<Self>>,
 }
@@ -42,27 +47,51 @@ impl Lock {
         let ttl = settings.ttl.get();
         let (max_retries, wait_limit) = (settings.max_retries, settings.wait_limit);
         let renew_limit = settings.renew_limit;
-        Self { name, ttl, max_retries, wait_limit, renew_limit, core: Some(core), second: None }
+        Self {
+            name,
+            ttl,
+            max_retries,
+            wait_limit,
+            renew_limit,
+            handoff: None,
+            takeover_delay: Duration::ZERO,
+            description: None,
+            core: Some(core),
+            second: None,
+        }
     }
 
     /// A lock of no `Locks`: acquiring it fails.
     pub(crate) fn nowhere(name: Result<LockName, InvalidName>) -> Self {
         let ttl = DEFAULT_TTL.get();
-        Self { core: None, name, ttl, max_retries: None, wait_limit: None, renew_limit: None, second: None }
+        Self {
+            core: None,
+            name,
+            ttl,
+            max_retries: None,
+            wait_limit: None,
+            renew_limit: None,
+            handoff: None,
+            takeover_delay: Duration::ZERO,
+            description: None,
+            second: None,
+        }
     }
 
     /// How long nodes keep the lock without renewal: 10 ms to [`LocksBuilder::max_ttl`](crate::LocksBuilder::max_ttl); out
     /// of it, acquiring fails. The guard renews at about a third of it.
     ///
     /// A holder that dies keeps others out for this long; a holder cut off from the nodes must stop before it. A short TTL
-    /// costs more renewals, and forgives shorter outages of the nodes.
+    /// costs more renewals, and forgives shorter outages of the nodes. Where the lock was handed over by a holder of this process
+    /// ([`LocksBuilder::handoff`](crate::LocksBuilder::handoff)) nodes may still keep it for the longer TTL of that one.
     pub fn ttl(self, ttl: Duration) -> Self {
         self.with(|lock| lock.ttl = ttl)
     }
 
     /// The longest time that [`acquire`](Lock::acquire) and [`run`](Lock::run) wait for the lock, the time in the local queue
     /// included; without limit by default. Less than a round trip to the nodes cannot succeed: to try once, without
-    /// waiting for anybody, there is [`try_acquire`](Lock::try_acquire).
+    /// waiting for anybody, there is [`try_acquire`](Lock::try_acquire). Behind the limit there is one more look at the nodes, so that
+    /// the error can say who holds it: a round trip, [`LocksBuilder::node_timeout`](crate::LocksBuilder::node_timeout) at most.
     pub fn wait_at_most(self, limit: Duration) -> Self {
         self.with(|lock| lock.wait_limit = Some(limit))
     }
@@ -80,6 +109,35 @@ impl Lock {
     /// hangs.
     pub fn renew_at_most(self, limit: Duration) -> Self {
         self.with(|lock| lock.renew_limit = Some(limit))
+    }
+
+    /// How many times it is handed to the next waiter of this process before the nodes are asked again, instead of
+    /// [`LocksBuilder::handoff`](crate::LocksBuilder::handoff), and 256 at the most; with 0 it is always taken at the nodes, and always
+    /// released there.
+    pub fn handoff(self, most: u32) -> Self {
+        self.with(|lock| lock.handoff = Some(most.min(MOST_HANDOFF)))
+    }
+
+    /// How much longer others are kept out when this holder's validity has ended without a release: it has died, was cut off, or
+    /// has hung. None by default. Some room for work that a holder has begun and does not end in time, where the resource cannot
+    /// refuse it by its [fencing token](Held::fencing_token); that would be safer.
+    ///
+    /// Nodes are asked to keep the lock for the TTL and this delay, which may not be more than
+    /// [`LocksBuilder::max_ttl`](crate::LocksBuilder::max_ttl) together; the validity counts from the TTL alone. A release lets others in at
+    /// once, and so does one that comes late: a holder that drops its guard says that it has ended.
+    pub fn takeover_delay(self, delay: Duration) -> Self {
+        self.with(|lock| lock.takeover_delay = delay)
+    }
+
+    /// What people are shown of the holder besides its machine and process, for as long as it holds: what it does, or for whom. It lies
+    /// on the nodes in clear. At most about 1 KiB of it is kept ([`Description::MAX_BYTES`](crate::node::Description::MAX_BYTES),
+    /// machine and process included); none on Redis and memcached where [fencing](crate::LocksBuilder::fencing) is off.
+    ///
+    /// Of a lock that was handed over by a holder of this process, nodes go on showing that one's text until the next renewal.
+    /// [`Held::describe`] changes it while it is held.
+    pub fn description(self, text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        self.with(|lock| lock.description = Some(Arc::clone(&text)))
     }
 
     /// Waits until the lock is held: without limit, unless a wait limit or a number of retries is set. Waiters of one
@@ -118,11 +176,23 @@ impl Lock {
             (None, None) => Some(core.queue.enter(&name).await),
             (None, Some(at)) => match before(&*core.driver.env, at, core.queue.enter(&name)).await {
                 Some(turn) => Some(turn),
-                None => return Err(tries.never_first()),
+                None => return Err(tries.never_first().await),
             },
         };
         let mut earlier: Option<RoundFailure> = None;
         loop {
+            if let Some(turn) = &turn {
+                match tries.in_line(turn).await? {
+                    Place::Handed(guard) => return Ok(guard),
+                    Place::Free => {}
+                    Place::TooLate => {
+                        return Err(match earlier.take() {
+                            Some(failure) => tries.error(failure).await,
+                            None => tries.never_first().await,
+                        });
+                    }
+                }
+            }
             let mut failure = match tries.once().await? {
                 Ok(guard) => return Ok(guard),
                 Err(failure) => failure,
@@ -132,7 +202,7 @@ impl Lock {
                 failure = earlier.take().unwrap_or(failure);
             }
             if !tries.pause(turn.as_ref(), failure.situation).await {
-                return Err(tries.error(failure));
+                return Err(tries.error(failure).await);
             }
             earlier = Some(failure);
         }
@@ -160,7 +230,7 @@ impl Lock {
         let mut tries = Tries::new(self, core, name, ttl, started, None);
         match tries.once().await? {
             Ok(guard) => Ok(Some(guard)),
-            Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(failure)),
+            Err(failure) if failure.situation == Situation::Unreachable => Err(tries.error(failure).await),
             Err(_) => {
                 tries.watch.end(Outcome::Busy);
                 Ok(None)
@@ -244,162 +314,10 @@ impl Lock {
         let name = self.name.clone()?;
         let ttl = Ttl::new(self.ttl)?;
         let max = core.settings.max_ttl;
-        if ttl > max {
-            return Err(AcquireError::TtlAboveMax { ttl: self.ttl, max: max.get() });
+        let on_nodes = self.ttl.saturating_add(self.takeover_delay);
+        if on_nodes > max.get() {
+            return Err(AcquireError::TtlAboveMax { ttl: on_nodes, max: max.get() });
         }
         Ok((core, name, ttl))
-    }
-}
-
-/// The attempts of one acquisition.
-struct Tries<'a> {
-    lock: &'a Lock,
-    core: &'a Arc<Core>,
-    attempt: Attempt,
-    backoff: Backoff,
-    watching: Watching,
-    started: Instant,
-    made: u32,
-    watch: Acquisition<'a>,
-}
-
-impl<'a> Tries<'a> {
-    fn new(
-        lock: &'a Lock,
-        core: &'a Arc<Core>,
-        name: LockName,
-        ttl: Ttl,
-        started: Instant,
-        give_up_at: Option<Instant>,
-    ) -> Self {
-        let driver = &core.driver;
-        let watch = Acquisition::begin(&driver.meters, &*driver.env, started, &name);
-        let settings = &core.settings;
-        let node_timeout = settings.node_timeout(ttl);
-        let fencing = settings.fencing;
-        let attempt = Attempt { name, ttl, node_timeout, fencing, give_up_at, earlier_owner: None };
-        let backoff = Backoff::new(settings.acquire_interval);
-        let watching = Watching::new(driver, &attempt.name);
-        Self { lock, core, attempt, backoff, watching, started, made: 0, watch }
-    }
-
-    fn name(&self) -> &LockName {
-        &self.attempt.name
-    }
-
-    /// One round.
-    async fn once(&mut self) -> Result<Result<LockGuard, RoundFailure>, AcquireError> {
-        let core = self.core;
-        if core.is_closed() {
-            self.watch.end(Outcome::Failed);
-            return Err(AcquireError::ShutDown);
-        }
-        self.made = self.made.saturating_add(1);
-        self.watch.round();
-        let held = match core.driver.acquire(self.attempt.clone()).await {
-            Ok(Ok(held)) => held,
-            Ok(Err(failure)) => {
-                self.attempt.earlier_owner = Some(failure.owner);
-                return Ok(Err(failure));
-            }
-            Err(error) => {
-                self.watch.end(Outcome::Failed);
-                return Err(error.into());
-            }
-        };
-        self.watch.acquired(held.token);
-        let driver = Arc::clone(&core.driver);
-        let Attempt { ttl, fencing, .. } = self.attempt;
-        let lease = Lease::new(driver, held, ttl, fencing, self.lock.renew_limit);
-        Ok(Ok(LockGuard::new(Arc::clone(core), lease)))
-    }
-
-    /// Pauses until the next attempt is worth it: the nodes tell that the lock may be free, it is released in this process,
-    /// or it is time to ask without being told. `false` if there is to be none.
-    async fn pause(&mut self, turn: Option<&Turn<'_>>, situation: Situation) -> bool {
-        if self.lock.max_retries.is_some_and(|retries| self.made > retries) {
-            return false;
-        }
-        let core = self.core;
-        let env = &*core.driver.env;
-        let poll_at = env.now().saturating_add(self.backoff.pause(situation, jitter(env)));
-        // Counted attempts are to last as long as the interval says; and where no quorum answers, none tells either.
-        let told = self.lock.max_retries.is_none() && situation != Situation::Unreachable;
-        let watching = &mut self.watching;
-        let next = async {
-            tokio::select! {
-                biased;
-                () = released(turn) => Next::Now,
-                () = core.closed() => Next::Now,
-                is_told = watching.until_free(poll_at), if told => if is_told { Next::Told } else { Next::Now },
-                () = env.sleep_until(poll_at), if !told => Next::Now,
-            }
-        };
-        let limit = self.attempt.give_up_at;
-        let next = match limit.filter(|limit| told || *limit <= poll_at) {
-            None => Some(next.await),
-            // Too late for another attempt, unless the lock becomes free before the limit.
-            Some(limit) => before(env, limit, next).await,
-        };
-        if let Some(Next::Told) = next {
-            let now = env.now();
-            let spread = now.saturating_add(self.backoff.pause_when_woken(now, jitter(env)));
-            // Here, too, what comes too late for another attempt is none.
-            let late = limit.filter(|limit| *limit <= spread);
-            return before(env, late.unwrap_or(spread), released(turn)).await.is_some() || late.is_none();
-        }
-        next.is_some()
-    }
-
-    /// Others of this process were first all the time; no node was asked.
-    fn never_first(&mut self) -> AcquireError {
-        self.watch.end(Outcome::Busy);
-        let waited = self.waited();
-        AcquireError::Busy { name: self.name().clone(), waited, attempts: self.made, nodes: Vec::new() }
-    }
-
-    fn error(&mut self, failure: RoundFailure) -> AcquireError {
-        let waited = self.waited();
-        let (name, attempts, nodes) = (self.name().clone(), self.made, failure.nodes);
-        match failure.situation {
-            Situation::Unreachable => {
-                self.watch.end(Outcome::Unavailable);
-                AcquireError::Unavailable { name, waited, attempts, nodes }
-            }
-            Situation::Held { .. } | Situation::Split => {
-                self.watch.end(Outcome::Busy);
-                AcquireError::Busy { name, waited, attempts, nodes }
-            }
-        }
-    }
-
-    fn waited(&self) -> Duration {
-        self.core.driver.env.now().saturating_since(self.started)
-    }
-}
-
-/// Why a pause has ended.
-enum Next {
-    /// A quorum of nodes may be free; others may have been told at the same moment.
-    Told,
-    /// Whatever the nodes say.
-    Now,
-}
-
-/// Completes when the lock was released in this process.
-async fn released(turn: Option<&Turn<'_>>) {
-    match turn {
-        Some(turn) => turn.released().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What `future` returns, if it does so before `at`.
-async fn before<T>(env: &dyn Env, at: Instant, future: impl Future<Output = T>) -> Option<T> {
-    let limit = env.sleep_until(at);
-    tokio::select! {
-        biased;
-        value = future => Some(value),
-        () = limit => None,
     }
 }

@@ -9,10 +9,15 @@ use tokio::sync::Notify;
 
 use crate::builder::LocksBuilder;
 use crate::driver::Driver;
-use crate::id::LockName;
+use crate::election::Election;
+use crate::env::{Env, jitter};
+use crate::holder::Introduction;
+use crate::id::{Instant, InvalidName, LockName};
 use crate::lock::Lock;
+use crate::look::{self, LockView};
 use crate::node::Node;
 use crate::preflight::{self, Measure, Report};
+use crate::protections::Protections;
 use crate::queue::Queue;
 use crate::quorum::Quorum;
 use crate::renewal::Renewal;
@@ -40,9 +45,30 @@ impl Locks {
         Lock::new(Arc::clone(&self.core), LockName::new(name))
     }
 
+    /// The election with this name, for which this process is a candidate: of all candidates, in whatever process, one leads at a
+    /// time. It is the lock with the same name; use the name for nothing else. Touches no node; a bad name is reported when
+    /// it is campaigned for.
+    pub fn election(&self, name: impl AsRef<[u8]>) -> Election {
+        Election::new(self, name.as_ref())
+    }
+
+    /// The clock, the timers and the randomness that it uses: for what is built on top of it and is to run on virtual time too.
+    pub fn env(&self) -> &Arc<dyn Env> {
+        &self.core.driver.env
+    }
+
+    pub(crate) fn protections(&self) -> &Protections {
+        &self.core.driver.protections
+    }
+
     /// How many nodes there are, and how many must grant.
     pub fn quorum(&self) -> Quorum {
         self.core.driver.quorum
+    }
+
+    /// How long nodes keep a lock that states no TTL, without renewal: [`LocksBuilder::ttl`].
+    pub fn ttl(&self) -> Duration {
+        self.core.settings.ttl.get()
     }
 
     /// The nodes, in the order in which they were given.
@@ -58,6 +84,20 @@ impl Locks {
         let driver = &self.core.driver;
         let measure = Measure::new(driver.quorum, &self.core.settings);
         preflight::run(&driver.env, driver.nodes(), measure).await
+    }
+
+    /// Who holds a lock: asks every node once, and changes nothing. It returns as soon as no further answer could change
+    /// [`LockView::holder`] or [`LockView::is_free`]; until then it waits for every node, for its time
+    /// ([`LocksBuilder::node_timeout`]) at most. [`LocksBuilder::view`] shows every node.
+    ///
+    /// Cancel safe: dropped, nothing is left.
+    ///
+    /// # Errors
+    /// [`InvalidName`] for a name that no lock can have.
+    pub async fn look(&self, name: impl AsRef<[u8]>) -> Result<LockView, InvalidName> {
+        let name = LockName::new(name)?;
+        let settings = &self.core.settings;
+        Ok(look::look(&self.core.driver, name, settings.node_timeout(settings.ttl)).await)
     }
 
     /// Stops acquiring, and waits until every guard has been dropped and every release has been seen to its end, for
@@ -118,8 +158,9 @@ impl Locks {
             let guard = Arc::clone(fleet).run(Arc::clone(&driver), Arc::clone(&renewal));
             driver.spawn_service(guard);
         }
+        let by = settings.describe_holder.then(Introduction::of_this_process);
         let (queue, closed, closing) = (Queue::default(), AtomicBool::new(false), Notify::new());
-        Self { core: Arc::new(Core { driver, settings, renewal, queue, closed, closing }) }
+        Self { core: Arc::new(Core { driver, settings, by, renewal, queue, closed, closing }) }
     }
 }
 
@@ -144,6 +185,8 @@ pub struct ShutdownReport {
 pub(crate) struct Core {
     pub(crate) driver: Arc<Driver>,
     pub(crate) settings: Settings,
+    /// What every holder says of itself.
+    pub(crate) by: Option<Arc<str>>,
     pub(crate) renewal: Arc<Renewal>,
     pub(crate) queue: Queue,
     closed: AtomicBool,
@@ -153,6 +196,27 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// How many times a lease may be handed over within this process, if the lock says `own`; `None`: never.
+    pub(crate) fn handoff(&self, own: Option<u32>) -> Option<u32> {
+        // Without the bound there are tokens for so many holders that others would wait in vain.
+        const WITHOUT_BOUND: u32 = 1 << 20;
+        match own.unwrap_or(self.settings.handoff) {
+            0 => None,
+            _ if !self.driver.protections.handoff_bound() => Some(WITHOUT_BOUND),
+            most => Some(most),
+        }
+    }
+
+    /// Until when the waiters of this process leave the nodes to those of others: as long as these take to hear of a release, to
+    /// look, and to ask. A round trip takes about `took`.
+    pub(crate) fn turn_of_others(&self, took: Duration) -> Instant {
+        const SHORTEST: Duration = Duration::from_millis(1);
+        const LONGEST_TRIP: Duration = Duration::from_millis(25);
+        let env = &*self.driver.env;
+        let more = Duration::from_nanos(jitter(env) % 1_000_000);
+        env.now().saturating_add(SHORTEST + more + 2 * took.min(LONGEST_TRIP))
     }
 
     /// Completes once nothing is acquired any more.

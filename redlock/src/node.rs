@@ -10,6 +10,7 @@ mod abilities;
     allow(dead_code, reason = "only nodes across a network estimate clocks")
 )]
 pub(crate) mod clock;
+pub(crate) mod description;
 #[cfg(any(feature = "etcd", feature = "memcached", feature = "zookeeper"))]
 pub(crate) mod dispatch;
 mod error;
@@ -18,7 +19,13 @@ pub(crate) mod fence;
 mod finding;
 mod mark;
 #[cfg(any(feature = "redis", feature = "memcached"))]
+pub(crate) mod marker_change;
+#[cfg(any(feature = "redis", feature = "memcached"))]
 pub(crate) mod marker_text;
+#[cfg(all(feature = "tls", any(feature = "redis", feature = "memcached")))]
+pub(crate) mod tls;
+#[cfg(any(feature = "redis", feature = "memcached", feature = "etcd"))]
+pub(crate) mod tls_files;
 #[cfg(any(feature = "redis", feature = "memory", feature = "file"))]
 pub(crate) mod watchers;
 
@@ -30,9 +37,10 @@ use std::time::Duration;
 
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 
-pub use crate::id::{Charter, Incarnation, Marker, Standing};
+pub use crate::id::{Charter, Incarnation, Marker, Stage, Standing};
 pub use abilities::{Abilities, Durability, LateRequests};
 pub use clock::ClockReading;
+pub use description::{Description, OwnerId};
 pub use error::{Effect, NodeError, NodeErrorKind};
 pub use examination::Examination;
 pub(crate) use examination::is_this_machine;
@@ -171,6 +179,9 @@ pub struct AcquireRequest {
     pub deadline: Instant,
     /// Count the name's fencing counter up by this, and say where it stands; `None`: leave it alone.
     pub fence: Option<Fence>,
+    /// Shown to who [inspects](Node::inspect) as long as the owner has the name; `None`: nothing is. A store may keep it only
+    /// where there is a fence as well.
+    pub description: Option<Description>,
 }
 
 /// Asks a node to prolong what an owner has.
@@ -189,6 +200,9 @@ pub struct ExtendRequest {
     pub fence: Option<Raise>,
     /// Give the owner the name if nobody has it there: the node has lost its memory since it granted, or it never voted.
     pub restore: bool,
+    /// Takes the place of what was said when it was acquired, and comes with a restored name; `None`: that stays as it is. As in
+    /// [`AcquireRequest::description`].
+    pub description: Option<Description>,
 }
 
 /// Asks a node to raise a name's fencing counter.
@@ -222,14 +236,14 @@ pub struct ReleaseRequest {
 impl AcquireRequest {
     /// A request with these fields.
     pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
-        Self { name, owner, ttl, deadline, fence: None }
+        Self { name, owner, ttl, deadline, fence: None, description: None }
     }
 }
 
 impl ExtendRequest {
     /// A request with these fields.
     pub fn new(name: LockName, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Self {
-        Self { name, owner, ttl, deadline, fence: None, restore: false }
+        Self { name, owner, ttl, deadline, fence: None, restore: false, description: None }
     }
 }
 
@@ -264,18 +278,26 @@ pub struct Grant {
     pub counter: Option<u64>,
     /// The memory that holds it.
     pub incarnation: Option<Incarnation>,
+    /// What the node's clients agreed on when it granted, as its marker said then.
+    pub charter: Option<Charter>,
 }
 
 impl Grant {
     /// A grant whose request had a fence, and where the counter stands.
     pub fn with_counter(counter: u64) -> Self {
-        Self { counter: Some(counter), incarnation: None }
+        Self { counter: Some(counter), ..Self::default() }
     }
 
     /// The same, with the memory that holds it.
     #[must_use]
     pub fn in_memory(self, incarnation: Option<Incarnation>) -> Self {
         Self { incarnation, ..self }
+    }
+
+    /// The same, with what the node's marker said.
+    #[must_use]
+    pub fn under(self, charter: Option<Charter>) -> Self {
+        Self { charter, ..self }
     }
 }
 
@@ -346,18 +368,28 @@ pub struct Inspection {
     pub remaining: Option<Duration>,
     /// Where its fencing counter stands; `None` if there is none.
     pub counter: Option<u64>,
+    /// Who has it, to be compared; `None` if nobody does, or the store does not say.
+    pub owner: Option<OwnerId>,
+    /// What its present owner says of itself; never what an earlier one said.
+    pub description: Option<Description>,
 }
 
 impl Inspection {
     /// A look with these results.
     pub fn new(held: bool, remaining: Option<Duration>) -> Self {
-        Self { held, remaining, counter: None }
+        Self { held, remaining, counter: None, owner: None, description: None }
     }
 
     /// The same, with where its fencing counter stands.
     #[must_use]
     pub fn with_counter(self, counter: Option<u64>) -> Self {
         Self { counter, ..self }
+    }
+
+    /// The same, with whose it is, and what that one says of itself.
+    #[must_use]
+    pub fn of_owner(self, owner: OwnerId, description: Option<Description>) -> Self {
+        Self { owner: Some(owner), description, ..self }
     }
 }
 

@@ -109,4 +109,28 @@ protections! {
     own_clock,
     /// A `Locks` is not built on nodes that can lose locks.
     preflight,
+    /// A hold that was handed over has ended, whatever becomes of the lease under it.
+    handoff_hold,
+    /// A lease is handed over only while enough of its validity is left for the waiter, or extended first.
+    handoff_validity,
+    /// Each holder of one lease has a fencing token of its own.
+    handoff_token,
+    /// A lease is handed over a bounded number of times, and for a bounded time, before others may ask for the lock.
+    handoff_bound,
+    /// What extends a lease carries the last token of its span, not its holder's.
+    fence_top,
+    /// A campaign looks again, when it returns, whether what it has won is still valid.
+    campaign_recheck,
+    /// A leader that steps down keeps its leadership until its work has returned.
+    await_work,
+    /// The work of a leader is ended before its validity is.
+    stop_in_time,
+    /// Nodes keep others out for the takeover delay when a holder's validity has ended without a release.
+    takeover_delay,
+    /// A vote counts only if the node's marker is of the client's node set, or of the next one while that is open to it.
+    node_set_epoch,
+    /// A changed node set is settled only when everything that was granted to clients of the one before has ended.
+    node_set_wait,
+    /// A changed node set is settled with its counters above those of the one before.
+    node_set_floor,
 }

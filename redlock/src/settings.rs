@@ -29,12 +29,18 @@ pub(crate) struct Settings {
     pub(crate) wait_limit: Option<Duration>,
     /// How long a guard is renewed after it was acquired; `None`: as long as it lives.
     pub(crate) renew_limit: Option<Duration>,
+    /// How many times a lease is handed over to the next waiter of this process before others may ask; 0: never.
+    pub(crate) handoff: u32,
     /// How long nodes keep a fencing counter that is not used; `None`: no fencing tokens.
     pub(crate) fencing: Option<Duration>,
     /// Whether nodes that may have lost their memory, or whose clock was set, are kept from granting.
     pub(crate) restart_guard: bool,
     /// Whether a node that says that it writes every change to disk keeps its memory over a restart.
     pub(crate) trust_aof: bool,
+    /// Whether a holder leaves its host and process on the nodes.
+    pub(crate) describe_holder: bool,
+    /// The number of the node set: which of several lists of nodes, one after the other, this client has.
+    pub(crate) node_set: u64,
 }
 
 impl Settings {
@@ -49,9 +55,12 @@ impl Settings {
             max_retries: None,
             wait_limit: None,
             renew_limit: None,
+            handoff: DEFAULT_HANDOFF,
             fencing: Some(DEFAULT_FENCING_RETENTION),
             restart_guard: true,
             trust_aof: false,
+            describe_holder: true,
+            node_set: 0,
         }
     }
 
@@ -70,6 +79,13 @@ impl Settings {
 
 /// How long nodes keep a fencing counter that is not used.
 pub(crate) const DEFAULT_FENCING_RETENTION: Duration = Duration::from_secs(600);
+
+/// How many times a lease is handed over within a process.
+pub(crate) const DEFAULT_HANDOFF: u32 = 128;
+
+/// A span moves a counter by as many microseconds: with more, a name that is taken and released at the nodes all the time would
+/// push it ever further ahead of the time.
+pub(crate) const MOST_HANDOFF: u32 = 256;
 
 /// `maxExpiration` is the larger of `expiration` and this.
 const DEFAULT_MAX_TTL: Ttl = Ttl::from_const(Duration::from_secs(30));

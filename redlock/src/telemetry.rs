@@ -1,9 +1,10 @@
 //! What the library tells operators: metrics (feature `metrics`), spans and events. `docs/operations.md` lists them all.
 //!
 //! Names, levels, fields and texts are here and nowhere else, so that they stay uniform. Owner tokens, passwords and URLs
-//! never come here; a lock's name is a field of events and spans, and never a label of a metric.
+//! never come here; a lock's name is a field of events and spans, and never a label of a metric. An election's name is one.
 
 mod acquisition;
+mod elections;
 pub(crate) mod events;
 mod link;
 #[cfg(feature = "metrics")]
@@ -20,6 +21,7 @@ use no_meters as backing;
 
 pub(crate) use acquisition::{Acquisition, Outcome};
 pub(crate) use backing::Meters;
+pub(crate) use elections::{CampaignFailure, ElectionMeters};
 #[cfg(any(feature = "redis", feature = "zookeeper", feature = "etcd", feature = "memcached"))]
 pub(crate) use link::Link;
 
@@ -29,6 +31,8 @@ mod target {
     pub(super) const NODE: &str = "redlock::node";
     /// One lock: acquisition, renewal, loss, release.
     pub(super) const LOCK: &str = "redlock::lock";
+    /// One election: leaderships and campaigns.
+    pub(super) const ELECTION: &str = "redlock::election";
     /// A `Locks` as a whole, and this machine.
     pub(super) const LOCKS: &str = "redlock::locks";
 }

@@ -10,6 +10,9 @@ mod journal;
 pub use event::{ClientEvent, Event, FaultId, HoldId, RunEvent, Target, Write};
 pub use journal::{HistoryFile, Journal, Recorder, Sink};
 
+/// The election that clients stand for besides: a term is a hold of this name.
+pub const ELECTION: &str = "chaos-leader";
+
 /// The history of one run, with what it takes to repeat it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {

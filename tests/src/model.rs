@@ -23,12 +23,17 @@
 //! - A release goes to each node once, and arrives at any time or never. Whether all that is left on nodes is released in the end
 //!   (`release_unknown`, `adopt_stragglers`) is about liveness, and not modelled; nor is `lost_on_majority`, which ends a hold
 //!   earlier than its validity. `fence_once` saves tokens and a raise round; without it tokens rise all the same.
+//! - A hand-over is one step: what a former holder's view says (`handoff_hold`), how much of the validity is left for the next
+//!   (`handoff_validity`) and how often it happens (`handoff_bound`) are rules inside of one process, and not of the protocol.
 //! - `restore_new_only` matters when a key is deleted by itself, which the protocol's assumptions exclude.
-//! - Changing the node set is not modelled.
+//! - The node set changes by removals, where nothing is forgotten meanwhile: how a node joins is what `memory` and `counters` are
+//!   about. The operator is one, goes from node to node in their order, and may not reach some. That a marker says how many nodes
+//!   its set has is left out, which only adds behaviour: a client of set 0 may count votes of set 2 without `node_set_epoch`.
 
 mod bound;
 mod node;
 mod property;
+mod sets;
 mod state;
 mod step;
 mod symmetry;
@@ -189,6 +194,11 @@ pub const SWITCHES: &[Switch] = &[
     Switch { name: "restore", bound: "memory", harm: Harm::Misses(RESTORED) },
     violating("fence_floor", "counters", TOKENS_RISE),
     violating("fence_extend", "renewed", TOKENS_RISE),
+    violating("handoff_token", "handoff", TOKENS_RISE),
+    violating("fence_top", "heirlooms", TOKENS_RISE),
+    violating("node_set_epoch", "sets", ONE_HOLDER),
+    violating("node_set_wait", "sets", ONE_HOLDER),
+    violating("node_set_floor", "sets-with-tokens", TOKENS_RISE),
 ];
 
 const fn violating(name: &'static str, bound: &'static str, property: &'static str) -> Switch {

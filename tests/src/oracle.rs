@@ -17,10 +17,11 @@ mod left;
 mod liveness;
 mod loss;
 mod story;
+mod terms;
 mod updates;
 mod verdict;
 
-pub use verdict::{Figures, Percentiles, Rule, Updates, Verdict, Violation};
+pub use verdict::{Figures, Percentiles, Rule, Terms, Updates, Verdict, Violation};
 
 use crate::history::History;
 use story::Story;
@@ -34,6 +35,7 @@ pub fn judge(history: &History) -> Verdict {
     violations.extend(fencing::violations(&story));
     violations.extend(updates::violations(&story));
     violations.extend(loss::violations(&story));
+    violations.extend(terms::violations(&story));
     violations.extend(liveness::violations(&story));
     violations.extend(left::violations(history));
     violations.extend(form::violations(history));

@@ -21,32 +21,46 @@ mod file;
 mod flush;
 mod forgotten_counter;
 mod forgotten_floor;
+mod handed_over;
 mod late;
 mod late_extension;
 mod late_release;
 mod late_replies;
+mod leader_cut_off;
+mod leader_kept;
+mod leader_killed;
+mod leader_steps_down;
+mod leader_stopped;
 mod lost_reply;
 mod majority_down;
 mod memcached;
 mod minority_token;
 mod moved_slot;
+mod node_sets;
 mod one_server;
 mod overtaken;
 mod paused_client;
+mod phantom_win;
 mod power_loss;
+mod process;
 mod promotion;
+mod removed_nodes;
+mod replaced_node;
 mod restarts;
 mod scene;
 mod shortened;
 mod silent_node;
 mod stale_sentinel;
+mod terms;
 mod told_late;
 mod twice;
 mod two;
+mod work;
 mod wrong_hint;
 
 pub use error::SceneError;
 pub use scene::Scene;
+pub(crate) use work::Work;
 
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -114,6 +128,9 @@ pub const SCENARIOS: &[Scenario] = &[
     power_loss::SCENARIO,
     promotion::SCENARIO,
     restarts::SCENARIO,
+    replaced_node::SCENARIO,
+    removed_nodes::HELD,
+    removed_nodes::TOKENS,
     clock_jump::SCENARIO,
     clocks_jump::SCENARIO,
     fast_nodes::SCENARIO,
@@ -130,6 +147,10 @@ pub const SCENARIOS: &[Scenario] = &[
     minority_token::SCENARIO,
     forgotten_counter::SCENARIO,
     forgotten_floor::SCENARIO,
+    handed_over::VIEWS,
+    handed_over::LATE,
+    handed_over::TURNS,
+    handed_over::FORGOTTEN,
     wrong_hint::SCENARIO,
     twice::SCENARIO,
     shortened::SCENARIO,
@@ -147,6 +168,7 @@ pub const SCENARIOS: &[Scenario] = &[
     memcached::RESTARTED,
     memcached::FLUSHED,
     memcached::CLOCK_JUMP,
+    replaced_node::ON_MEMCACHED,
     ensemble::ETCD_LEADER_KILLED,
     ensemble::ETCD_LEADER_STOPPED,
     ensemble::ETCD_LEADER_RETURNS,
@@ -157,6 +179,13 @@ pub const SCENARIOS: &[Scenario] = &[
     ensemble::ZOOKEEPER_CUT_OFF,
     file::KILLED,
     file::STOPPED,
+    leader_killed::SCENARIO,
+    leader_killed::ZOOKEEPER,
+    leader_cut_off::SCENARIO,
+    leader_steps_down::SCENARIO,
+    leader_stopped::SCENARIO,
+    leader_kept::SCENARIO,
+    phantom_win::SCENARIO,
 ];
 
 /// The kinds of fleets that scenarios of no store in particular can be played on: Redis servers of our own.

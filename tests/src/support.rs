@@ -2,6 +2,8 @@
 //!
 //! Everything here panics instead of returning errors: it is for tests alone. Nothing needs a runtime.
 
+mod certificates;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use certificates::Certificates;
 use futures::FutureExt as _;
 use futures::executor::block_on;
 use redlock::backend::redis::RedisConfig;

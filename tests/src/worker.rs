@@ -1,21 +1,25 @@
 //! A client in a process of its own, which writes down what it does.
 //!
-//! It acquires, holds and releases locks by turns, as its habit is, until its stdin says `calm`; then it acquires every
-//! lock once more, and ends. If its stdin ends first, so has the process that started it: it ends at once.
+//! Each of its tasks acquires, holds and releases locks by turns, as its habit is, until stdin says `calm`; then it acquires
+//! every lock once more, and ends. Besides, it may stand for an election. Tasks of one process may hand a lock to each other. If its stdin ends first, so has the process that started it: it ends at once.
 
 mod control;
 mod crew;
 mod hold;
+mod leads;
 mod options;
+mod stands;
 mod starvation;
 mod turns;
 mod update;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use std::{process, thread};
+use std::{io, process, thread};
 
+use futures::executor::block_on;
 use redlock::config::Config;
 use redlock::{BuildError, Locks, LocksBuilder, Protections};
 
@@ -23,11 +27,16 @@ use crate::history::{ClientEvent, HistoryFile, Journal};
 use crate::resource::ResourceClient;
 use control::Control;
 pub use crew::Crew;
+pub(crate) use leads::DELAY;
 pub use options::{Habit, Options, name_of};
+use stands::Candidate;
 use turns::Turns;
 
 /// How long nodes may be in a state that no `Locks` can be built on: faults strike while a client starts, too.
 const BUILD_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long what is still to be released may take in the end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Works as the options say, until stdin says `calm` or ends.
 ///
@@ -38,13 +47,44 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let journal = Journal::new(options.client, Arc::new(HistoryFile::create(&options.history)?));
     journal.note(ClientEvent::Started { pid: process::id() })?;
     starvation::watch(journal.clone())?;
-    let resource = options.resource.as_deref().map(ResourceClient::connect).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(async {
-        let locks = build(builder(options)?).await?;
-        Turns::new(options, locks, journal, resource, control).take().await?;
-        Ok(())
-    })
+    let locks = block_on(build(builder(options)?))?;
+    let next = Arc::new(AtomicU64::new(0));
+    let (end, ends) = mpsc::channel();
+    for task in 0..options.tasks as u64 {
+        let resource = options.resource.as_deref().map(ResourceClient::connect).transpose()?;
+        if options.habit == Habit::Leads {
+            leads::lead(options, &locks, &journal, resource, &control)?;
+            continue;
+        }
+        let (next, journal) = (Arc::clone(&next), journal.clone());
+        let turns = Turns::new(options, task, next, locks.clone(), journal, resource, control.clone());
+        let end = end.clone();
+        // On a thread of its own: what it does under its locks blocks.
+        thread::Builder::new().name(format!("task-{task}")).spawn(move || {
+            // The one who waits has gone only if another has failed.
+            let _ = end.send(on_a_runtime(turns.take()));
+        })?;
+    }
+    if options.stands {
+        let (locks, seed, end) = (locks.clone(), options.seed, end.clone());
+        let candidate = Candidate::new(&locks, seed, next, journal.clone(), control);
+        thread::Builder::new().name("candidate".to_owned()).spawn(move || {
+            let _ = end.send(on_a_runtime(candidate.stand()));
+        })?;
+    }
+    // One that panics ends without a word.
+    drop(end);
+    let tasks = if options.habit == Habit::Leads { 0 } else { options.tasks };
+    for _ in 0..tasks + usize::from(options.stands) {
+        ends.recv().map_err(|_| "a task has panicked")??;
+    }
+    block_on(locks.shutdown(SHUTDOWN_LIMIT));
+    journal.note(ClientEvent::Ended)?;
+    Ok(())
+}
+
+fn on_a_runtime(work: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(work)
 }
 
 fn builder(options: &Options) -> Result<LocksBuilder, Box<dyn Error>> {

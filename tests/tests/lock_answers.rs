@@ -31,7 +31,8 @@ fn a_wait_limit_in_the_middle_of_a_round_does_not_make_a_busy_lock_unavailable()
             let started = sim.now();
             let error = waiter.lock("a").wait_at_most(limit).acquire().await.unwrap_err();
             assert!(matches!(error, AcquireError::Busy { .. }), "{limit:?}: {error}");
-            assert!(sim.now().saturating_since(started) <= limit);
+            // Behind the limit there is one look at who has it, which takes 20 ms.
+            assert!(sim.now().saturating_since(started) <= limit + Duration::from_millis(20));
         }
     });
 }
@@ -97,8 +98,9 @@ fn time_to_next_waiter(let_go: impl FnOnce(LockGuard)) -> Duration {
     let node = FaultyNode::new(MemoryNode::new("node", Arc::clone(&env)), Arc::clone(&env));
     node.set(Fault::delay(Duration::from_millis(1), Duration::from_millis(1)));
     sim.block_on(async {
-        // By itself, a waiter would ask again after some seconds.
-        let builder = Locks::builder().env(Arc::clone(&env)).acquire_interval(Duration::from_secs(3600));
+        // By itself, a waiter would ask again after some seconds; and no hand-over spares it to ask.
+        let builder =
+            Locks::builder().env(Arc::clone(&env)).acquire_interval(Duration::from_secs(3600)).handoff(0);
         let locks = builder.node(node).build().await.unwrap();
         let guard = locks.lock("a").acquire().await.unwrap();
         let lock = locks.lock("a");

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
-use redlock::testing::faulty::{Fault, FaultyNode};
+use redlock::testing::faulty::{Fault, FaultyNode, Op};
 use redlock::testing::virtual_env::VirtualEnv;
-use redlock::{AcquireError, Lock, LockName, LockState, Locks, LostReason, NodeVote};
+use redlock::{
+    AcquireError, Lock, LockGuard, LockName, LockState, Locks, LocksBuilder, LostReason, NodeVote,
+};
 
 struct World {
     sim: VirtualEnv,
@@ -123,14 +125,7 @@ fn a_majority_that_is_silent_is_told_also_when_the_others_refuse() {
         builder.build().await.unwrap()
     });
     let _guard = world.sim.block_on(minority.lock("a").acquire()).unwrap();
-    let mut builder = Locks::builder().env(world.sim.env());
-    let mut links = Vec::new();
-    for node in &world.nodes {
-        let link = FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, world.sim.env());
-        builder = builder.node(Arc::clone(&link) as Arc<dyn redlock::node::Node>);
-        links.push(link);
-    }
-    let locks = world.sim.block_on(builder.build()).unwrap();
+    let (links, locks) = over_links(&world, Locks::builder());
     links.iter().skip(2).for_each(|link| link.hang());
     let error = world.sim.block_on(locks.lock("a").try_acquire()).unwrap_err();
     let AcquireError::Unavailable { nodes, .. } = &error else { panic!("{error}") };
@@ -175,4 +170,69 @@ fn several_locks_are_acquired_all_or_nothing() {
     let bad = [locks.lock("c"), locks.lock("")];
     assert!(matches!(world.sim.block_on(Lock::acquire_all(bad)), Err(AcquireError::InvalidName(_))));
     assert_eq!(world.holders("c"), 0);
+}
+
+/// Locks over links that can hang.
+fn over_links(world: &World, builder: LocksBuilder) -> (Vec<Arc<FaultyNode>>, Locks) {
+    let mut builder = builder.env(world.sim.env());
+    let mut links = Vec::new();
+    for node in &world.nodes {
+        let link = FaultyNode::new(Arc::clone(node) as Arc<dyn redlock::node::Node>, world.sim.env());
+        builder = builder.node(Arc::clone(&link) as Arc<dyn redlock::node::Node>);
+        links.push(link);
+    }
+    let locks = world.sim.block_on(builder.build()).unwrap();
+    (links, locks)
+}
+
+/// So many locks with a TTL of 3 s, taken at the same moment over links that can hang.
+fn many(world: &World, count: usize) -> (Vec<Arc<FaultyNode>>, Locks, Vec<LockGuard>) {
+    let (links, locks) = over_links(world, Locks::builder().ttl(Duration::from_secs(3)));
+    let guards = world.sim.block_on(async {
+        let mut guards = Vec::new();
+        for number in 0..count {
+            guards.push(locks.lock(format!("lock {number}")).acquire().await.unwrap());
+        }
+        guards
+    });
+    (links, locks, guards)
+}
+
+#[test]
+fn many_locks_taken_at_once_are_all_kept_while_a_minority_hangs() {
+    let world = World::new(5);
+    let (links, _locks, guards) = many(&world, 1_500);
+    links.iter().take(2).for_each(|link| link.hang());
+    for _ in 0..6 {
+        world.sim.advance(Duration::from_secs(1));
+        let left = guards.iter().map(|guard| guard.remaining()).min().unwrap();
+        assert!(left > Duration::from_millis(1_900), "{left:?}");
+    }
+    assert!(guards.iter().all(|guard| guard.state() == LockState::Held));
+}
+
+#[test]
+fn what_is_due_is_held_back_as_long_as_nothing_is_urgent_and_none_is_lost_for_it() {
+    let world = World::new(5);
+    let (links, _locks, guards) = many(&world, 1_500);
+    // Every renewal waits for its node timeout of 150 ms.
+    links.iter().take(3).for_each(|link| link.hang());
+    let taken = world.sim.now();
+    world.sim.advance(Duration::from_millis(2_000));
+    let log = links[4].log();
+    let extends = log.iter().filter(|event| event.op == Op::Extend).map(|event| event.at);
+    let times: Vec<_> = extends.map(|at| at.saturating_since(taken)).collect();
+    let under_way = |from: Duration| {
+        let to = from + Duration::from_millis(149);
+        times.iter().filter(|&&at| from < at && at <= to).count()
+    };
+    let most = |from: u64, to: u64| (from..to).map(|ms| under_way(Duration::from_millis(ms))).max();
+    assert_eq!(most(0, 1_300), Some(512), "half of the TTL is left");
+    assert!(most(1_500, 1_800) > Some(512), "less is left");
+    // They have a second left when a quorum answers again.
+    links.iter().take(3).for_each(|link| link.resume());
+    world.sim.advance(Duration::from_millis(900));
+    let left = guards.iter().map(|guard| guard.remaining()).min().unwrap();
+    assert!(left > Duration::from_millis(1_500), "{left:?}");
+    assert!(guards.iter().all(|guard| guard.state() == LockState::Held));
 }

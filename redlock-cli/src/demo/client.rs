@@ -51,6 +51,7 @@ impl Client {
         let mut contenders = JoinSet::new();
         for number in job.first..job.first.saturating_add(job.contenders) {
             let contender = Contender {
+                number,
                 lock: (job.without != Without::Lock).then(|| locks.lock(NAME)),
                 counter: job.counter.clone(),
                 pause: pause(number),
@@ -77,6 +78,7 @@ impl Client {
 }
 
 struct Contender {
+    number: u32,
     /// None: it increments without.
     lock: Option<Lock>,
     counter: Counter,
@@ -94,6 +96,7 @@ impl Contender {
             };
             let start = Instant::now();
             let token = guard.as_ref().and_then(|guard| guard.fencing_token()).map_or(0, FencingToken::get);
+            self.report(Event::Holding { contender: self.number, token });
             let incremented = self.counter.increment(self.pause).await;
             let end = Instant::now();
             let released = match guard {
@@ -101,7 +104,8 @@ impl Contender {
                 None => Ok(()),
             };
             incremented?;
-            self.report(Event::Hold(Hold { waited: start.saturating_since(asked), start, end, token }));
+            let waited = start.saturating_since(asked);
+            self.report(Event::Hold(Hold { contender: self.number, waited, start, end, token }));
             match released {
                 // It was held to the end; what a node has not confirmed yet is released in the background.
                 Ok(()) | Err(ReleaseError::Unconfirmed { .. }) => {}

@@ -9,7 +9,8 @@ use tokio::time;
 use super::crew::{Crew, News};
 use super::event::{Event, Hold};
 use super::fleet::Fleet;
-use super::screen::{Screen, Tone, count, stamp};
+use super::screen::{Screen, Tone, count};
+use super::view::{UP, View};
 use super::votes::Votes;
 
 /// Problems beyond these are counted, not told.
@@ -20,6 +21,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// What a run is about to do.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
+    pub(super) contenders: u32,
+    /// Increments of each of them.
+    pub(super) rounds: u32,
     /// Increments of all contenders together.
     pub(super) increments: u64,
     /// Nodes that are killed on the way.
@@ -42,6 +46,19 @@ pub(super) struct Course {
     /// How many times something did not go as planned; the first ones were told as they came.
     pub(super) problems: usize,
     clients: Vec<Progress>,
+    /// Increments made, by contender.
+    made_by: Vec<u32>,
+    /// Who has had the lock last: the client, the contender, its token, and whether it still has it.
+    holder: Option<Holder>,
+}
+
+/// Who has the lock, or had it last.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    client: usize,
+    contender: u32,
+    token: u64,
+    has_it_still: bool,
 }
 
 /// Where one client stands.
@@ -64,6 +81,8 @@ impl Course {
             killed: 0,
             problems: 0,
             clients: vec![Progress::default(); clients],
+            made_by: vec![0; plan.contenders as usize],
+            holder: None,
         }
     }
 
@@ -88,10 +107,26 @@ impl Course {
             }
             self.kill_what_is_due(fleet, screen);
             if self.started.is_some() {
-                screen.progress(self.made(), self.plan.increments, self.elapsed());
+                screen.progress(self.made(), self.plan.increments, self.elapsed(), || self.view(crew, fleet));
             }
         }
-        screen.clear();
+        screen.settle();
+    }
+
+    /// How things stand.
+    fn view(&self, crew: &Crew, fleet: &Fleet) -> View {
+        let done = self.made_by.iter().filter(|made| **made >= self.plan.rounds).count();
+        View {
+            elapsed: self.elapsed(),
+            increments: (self.made(), self.plan.increments),
+            contenders: (done as u64, self.plan.contenders.into()),
+            holder: self.holder.filter(|holder| holder.has_it_still).map(|holder| {
+                (format!("contender {} in {}", holder.contender, crew.name(holder.client)), holder.token)
+            }),
+            nodes: (0..self.votes.len())
+                .map(|node| if node < self.killed { fleet.fate() } else { UP })
+                .collect(),
+        }
     }
 
     /// Whether the votes of every client are counted.
@@ -121,8 +156,19 @@ impl Course {
                 progress.ready = true;
                 None
             }
+            News::Said(Event::Holding { contender, token }) => {
+                self.holder = Some(Holder { client, contender, token, has_it_still: true });
+                None
+            }
             News::Said(Event::Hold(hold)) => {
                 progress.increments += 1;
+                if let Some(made) = self.made_by.get_mut((hold.contender as usize).wrapping_sub(1)) {
+                    *made += 1;
+                }
+                if let Some(holder) = self.holder.as_mut().filter(|holder| holder.contender == hold.contender)
+                {
+                    holder.has_it_still = false;
+                }
                 self.holds.push(hold);
                 None
             }
@@ -150,7 +196,7 @@ impl Course {
     fn problem(&mut self, what: impl fmt::Display, screen: &mut Screen) {
         self.problems += 1;
         if self.problems <= LISTED {
-            screen.line(format_args!("{} {}", stamp(self.elapsed()), screen.toned(Tone::Bad, what)));
+            screen.event(self.elapsed(), Tone::Bad, what);
         }
     }
 
@@ -166,7 +212,7 @@ impl Course {
             self.killed += 1;
             let (fate, made, all) = (fleet.fate(), self.made(), self.plan.increments);
             let what = format!("node {} {fate} after {made} of {all} increments", self.killed);
-            screen.line(format_args!("{} {}", stamp(self.elapsed()), screen.toned(Tone::Warning, what)));
+            screen.event(self.elapsed(), Tone::Warning, what);
         }
     }
 

@@ -13,6 +13,12 @@ use super::votes::Votes;
 pub(super) enum Event {
     /// Connected; nobody contends before the word is given.
     Ready,
+    /// A contender has the lock from now on, with this fencing token; 0 where the lock was skipped.
+    Holding {
+        /// Its number, from 1.
+        contender: u32,
+        token: u64,
+    },
     /// One increment was made.
     Hold(Hold),
     /// A contender has given up; in one line.
@@ -26,6 +32,8 @@ pub(super) enum Event {
 /// The time in which one contender had the lock, on the clock that all processes of a machine share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
+    /// Whose, by number from 1.
+    pub(super) contender: u32,
     /// From asking for the lock to having it.
     pub(super) waited: Duration,
     /// Read right after the lock was acquired.
@@ -40,8 +48,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("ready"),
-            Self::Hold(Hold { waited, start, end, token }) => {
-                write!(f, "hold {} {} {} {token}", waited.as_nanos(), start.as_nanos(), end.as_nanos())
+            Self::Holding { contender, token } => write!(f, "holding {contender} {token}"),
+            Self::Hold(Hold { contender, waited, start, end, token }) => {
+                let [waited, start, end] =
+                    [waited.as_nanos(), start.as_nanos().into(), end.as_nanos().into()];
+                write!(f, "hold {contender} {waited} {start} {end} {token}")
             }
             // Whatever an error says, it stays one line.
             Self::Failed(why) => write!(f, "failed {}", why.lines().collect::<Vec<_>>().join(" ")),
@@ -55,7 +66,7 @@ impl fmt::Display for Event {
 
 /// A line that is no event.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("said {line:?}; expected `ready`, `hold`, `failed`, `votes` or `done` with its numbers")]
+#[error("said {line:?}; expected `ready`, `holding`, `hold`, `failed`, `votes` or `done` with its numbers")]
 pub(super) struct NoEvent {
     line: String,
 }
@@ -76,7 +87,11 @@ fn parse(line: &str) -> Option<Event> {
     let mut numbers = rest.split_ascii_whitespace();
     let event = match word {
         "ready" => Event::Ready,
+        "holding" => {
+            Event::Holding { contender: number(&mut numbers)?.try_into().ok()?, token: number(&mut numbers)? }
+        }
         "hold" => Event::Hold(Hold {
+            contender: number(&mut numbers)?.try_into().ok()?,
             waited: Duration::from_nanos(number(&mut numbers)?),
             start: Instant::from_nanos(number(&mut numbers)?),
             end: Instant::from_nanos(number(&mut numbers)?),
@@ -104,6 +119,7 @@ mod tests {
     #[test]
     fn an_event_survives_being_written_and_read() {
         let hold = Hold {
+            contender: u32::MAX,
             waited: Duration::from_nanos(7),
             start: Instant::from_nanos(u64::MAX - 1),
             end: Instant::from_nanos(u64::MAX),
@@ -111,9 +127,14 @@ mod tests {
         };
         let votes = Votes { granted: 1, refused: 2, failed: 3 };
         let why = "no quorum: 3 of 5".to_owned();
-        for event in
-            [Event::Ready, Event::Hold(hold), Event::Failed(why), Event::Votes(4, votes), Event::Done]
-        {
+        for event in [
+            Event::Ready,
+            Event::Holding { contender: 1, token: u64::MAX },
+            Event::Hold(hold),
+            Event::Failed(why),
+            Event::Votes(4, votes),
+            Event::Done,
+        ] {
             assert_eq!(event.to_string().parse(), Ok(event));
         }
     }
@@ -125,7 +146,17 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_event_is_quoted() {
-        for line in ["", "hol", "hold 1 2", "hold 1 2 3 4 5", "hold 1 2 -3", "votes 0 1 2", "done 1"] {
+        for line in [
+            "",
+            "hol",
+            "hold 1 2",
+            "hold 1 2 3 4 5 6",
+            "hold 1 2 3 4 -5",
+            "hold 4294967296 2 3 4 5",
+            "holding 1",
+            "votes 0 1 2",
+            "done 1",
+        ] {
             let error = line.parse::<Event>().unwrap_err();
             assert!(error.to_string().contains(&format!("{line:?}")), "{error}");
         }

@@ -119,7 +119,7 @@ impl Report {
         let heading = format!("node  {:width$}  granted  refused   failed  state", "address");
         screen.line("");
         let whose = if self.course.has_all_votes() { "" } else { ", of those who have finished" };
-        screen.line(format_args!("Votes on requests to acquire{whose}:"));
+        screen.line(format_args!("Votes on requests to acquire{whose}; a process hands the lock on to its own contenders without them:"));
         screen.line(screen.toned(Tone::Heading, heading));
         for (index, (address, votes)) in self.addresses.iter().zip(&self.course.votes).enumerate() {
             let Votes { granted, refused, failed } = votes;
@@ -195,6 +195,7 @@ mod tests {
 
     fn holds<const N: usize>(times: [(u64, u64); N]) -> [Hold; N] {
         times.map(|(start, end)| Hold {
+            contender: 1,
             waited: Duration::ZERO,
             start: Instant::from_nanos(start),
             end: Instant::from_nanos(end),

@@ -1,79 +1,102 @@
-//! What the demo prints: plain lines, and one that is rewritten on a terminal.
+//! What the demo prints: plain lines, and on a terminal a few lines that are redrawn in place.
 
-use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::view::{View, fit};
+use crate::terminal::{Colours, is_dumb, size};
+
+pub(super) use crate::terminal::Tone;
+
+/// Redrawn so often at most: more cannot be read.
+const REDRAW: Duration = Duration::from_millis(80);
+/// Of what has happened, so much is shown below.
+const RECENT: usize = 5;
+/// What a terminal is taken for that does not say how wide it is.
+const WIDTH: usize = 80;
 
 /// Where the run is told. Printing never fails: a reader that has gone (`| head`) changes neither the run nor its exit
 /// code.
+///
+/// The terminal is left as it was found, also when the process is killed: only lines of its own are drawn, no mode of the
+/// terminal is changed, and the cursor is not hidden.
 pub(super) struct Screen {
-    out: Box<dyn Write + Send>,
-    is_terminal: bool,
-    colours: bool,
-    /// The progress line is on screen.
-    live: bool,
-    /// Quarters of the way that were told where there is no terminal.
+    out: Box<dyn Terminal>,
+    colours: Colours,
+    /// Whether lines are redrawn in place.
+    lively: bool,
+    live: Option<Live>,
+    /// Quarters of the way that were told where nothing is redrawn.
     quarters: u64,
 }
 
-/// What a piece of text is about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Tone {
-    Heading,
-    Good,
-    Bad,
-    Warning,
+/// What is on the terminal, to be redrawn.
+#[derive(Default)]
+struct Live {
+    drawn: Option<Instant>,
+    /// So many lines are above the cursor.
+    height: usize,
+    /// What has happened; it is told for good at the end.
+    events: Vec<(String, Tone, String)>,
 }
 
-const BAR: usize = 30;
+/// What can be written to, and has a width if it is a terminal.
+trait Terminal: Write + Send {
+    /// Columns and rows, where they are known.
+    fn size(&self) -> Option<(usize, usize)>;
+}
+
+impl<T: Write + AsFd + Send> Terminal for T {
+    fn size(&self) -> Option<(usize, usize)> {
+        size(self)
+    }
+}
 
 impl Screen {
-    pub(super) fn stdout() -> Self {
-        Self::on(io::stdout())
+    pub(super) fn stdout(plain: bool) -> Self {
+        Self::on(io::stdout(), plain)
     }
 
     /// For a run whose stdout is for a program to read.
-    pub(super) fn stderr() -> Self {
-        Self::on(io::stderr())
+    pub(super) fn stderr(plain: bool) -> Self {
+        Self::on(io::stderr(), plain)
     }
 
-    fn on(out: impl Write + IsTerminal + Send + 'static) -> Self {
-        let is_terminal = out.is_terminal();
-        let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colours = is_terminal && wanted && !dumb;
-        Self { out: Box::new(out), is_terminal, colours, live: false, quarters: 0 }
+    fn on(out: impl Write + IsTerminal + AsFd + Send + 'static, plain: bool) -> Self {
+        let lively = out.is_terminal() && !is_dumb() && !plain;
+        Self { colours: Colours::of(&out), out: Box::new(out), lively, live: None, quarters: 0 }
     }
 
     pub(super) fn line(&mut self, text: impl fmt::Display) {
-        self.clear();
         let _ = writeln!(self.out, "{text}");
     }
 
     /// The text, coloured if the terminal wants colours.
     pub(super) fn toned(&self, tone: Tone, text: impl fmt::Display) -> String {
-        if !self.colours {
-            return text.to_string();
-        }
-        let code = match tone {
-            Tone::Heading => "1",
-            Tone::Good => "1;32",
-            Tone::Bad => "1;31",
-            Tone::Warning => "33",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        self.colours.paint(tone, text)
     }
 
-    /// How far the run is: rewritten in place on a terminal, a line at every quarter elsewhere.
-    pub(super) fn progress(&mut self, made: u64, total: u64, elapsed: Duration) {
-        if self.is_terminal {
-            let filled =
-                usize::try_from(made.saturating_mul(BAR as u64) / total.max(1)).unwrap_or(BAR).min(BAR);
-            let (done, left) = ("#".repeat(filled), ".".repeat(BAR - filled));
-            let _ = write!(self.out, "\r\x1b[K{} [{done}{left}] {made} of {total}", stamp(elapsed));
-            let _ = self.out.flush();
-            self.live = true;
+    /// Something that has happened: below the view while there is one, a line elsewhere.
+    pub(super) fn event(&mut self, elapsed: Duration, tone: Tone, what: impl fmt::Display) {
+        let (stamp, what) = (stamp(elapsed), what.to_string());
+        match &mut self.live {
+            Some(live) => {
+                live.events.push((stamp, tone, what));
+                live.drawn = None;
+            }
+            None => self.line(format_args!("{stamp} {}", self.toned(tone, what))),
+        }
+    }
+
+    /// How far the run is: redrawn in place on a terminal, a line at every quarter elsewhere.
+    pub(super) fn progress(&mut self, made: u64, total: u64, elapsed: Duration, view: impl FnOnce() -> View) {
+        if self.lively {
+            let live = self.live.get_or_insert_default();
+            if live.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+                self.draw(&view());
+            }
             return;
         }
         let quarters = made.saturating_mul(4) / total.max(1);
@@ -83,12 +106,52 @@ impl Screen {
         }
     }
 
-    /// Takes the progress line away.
-    pub(super) fn clear(&mut self) {
-        if self.live {
-            let _ = write!(self.out, "\r\x1b[K");
-            self.live = false;
+    fn draw(&mut self, view: &View) {
+        let Some(live) = &mut self.live else { return };
+        let (columns, rows) = self.out.size().unwrap_or((WIDTH, usize::MAX));
+        // A line that ends in the last column leaves it to the terminal where the cursor is.
+        let width = columns.saturating_sub(1);
+        let mut lines = view.lines(width, self.colours);
+        let recent = live.events.iter().skip(live.events.len().saturating_sub(RECENT));
+        for (stamp, tone, what) in recent {
+            lines.push(fit(
+                vec![(None, format!("{stamp} ")), (Some(*tone), what.clone())],
+                width,
+                self.colours,
+            ));
         }
+        // The cursor's own line is one more. What has scrolled off cannot be redrawn.
+        lines.truncate(rows.saturating_sub(1).max(1));
+        let mut frame = back(live.height);
+        for line in &lines {
+            frame += line;
+            frame += "\x1b[K\n";
+        }
+        frame += "\x1b[J";
+        (live.height, live.drawn) = (lines.len(), Some(Instant::now()));
+        // At once, so that nobody sees a half of it.
+        let _ = self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// Takes the view away, and leaves what has happened as lines.
+    pub(super) fn settle(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        let _ = write!(self.out, "{}\x1b[J", back(live.height));
+        for (stamp, tone, what) in live.events {
+            self.line(format_args!("{stamp} {}", self.toned(tone, what)));
+        }
+        let _ = self.out.flush();
+    }
+}
+
+/// From the line below the view to the first line of it; what somebody typed there is written over.
+fn back(height: usize) -> String {
+    if height == 0 { "\r".to_owned() } else { format!("\r\x1b[{height}A") }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

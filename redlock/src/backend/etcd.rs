@@ -90,7 +90,7 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// | release | transaction | revoke |
 /// | raise | transaction | |
 ///
-/// All but reads are writes to the disks of a majority. Each lock leaves some 300 bytes in the history until it is compacted: set
+/// All but reads are writes to the disks of a majority. Each lock leaves some 450 bytes in the history until it is compacted: set
 /// `auto-compaction-retention`, in busy stores to minutes.
 ///
 /// # Rights
@@ -227,6 +227,7 @@ impl Node for EtcdNode {
             late_requests: LateRequests::EndsInTime,
             steps: 4,
             settable_clock: false,
+            descriptions: true,
             ..Abilities::default()
         }
     }

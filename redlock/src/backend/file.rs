@@ -19,6 +19,7 @@
 //! Files get the permissions of the directory. One that is created here is for its user alone; for several users, make it
 //! beforehand, for a group of theirs: `install -d -m 2770 -g GROUP /run/lock/orders`.
 
+mod carry;
 mod config;
 mod fault;
 mod machine;
@@ -45,6 +46,7 @@ use crate::node::{
     Released, Reply, Severity, Watch,
 };
 use crate::protections::Protections;
+use carry::carried;
 use fault::Outcome;
 use name::Key;
 use open::Opening;
@@ -60,7 +62,7 @@ pub struct FileNode {
     prefix: String,
     env: Arc<dyn Env>,
     protections: Protections,
-    opening: Opening,
+    opening: Arc<Opening>,
     /// One request at a time for each name, in the order in which they were begun.
     turns: Vec<tokio::sync::Mutex<()>>,
     watchers: Arc<Watchers<LockName, ()>>,
@@ -101,7 +103,7 @@ impl FileNode {
             prefix: config.key_prefix().to_owned(),
             env,
             protections,
-            opening,
+            opening: Arc::new(opening),
             turns: std::iter::repeat_with(Default::default).take(TURNS).collect(),
             watchers: Arc::default(),
             #[cfg(target_os = "linux")]
@@ -109,14 +111,29 @@ impl FileNode {
         }))
     }
 
-    /// Looks at the file of `name`, again and again until `step` is done or it is too late.
-    async fn perform<T>(
-        &self,
-        name: &LockName,
+    fn key(&self, name: &LockName) -> Key {
+        Key::new(&self.prefix, name.as_bytes())
+    }
+
+    /// Looks at the file of `key`, again and again until `step` is done or it is too late. Once begun it goes on, whoever polls
+    /// it: others wait for its turn to end.
+    async fn perform<T: Send + 'static>(
+        self: &Arc<Self>,
+        key: Key,
         deadline: Option<Instant>,
-        step: impl Fn(&Place, &Key) -> Outcome<Step<T>>,
+        step: impl Fn(&Self, &Place, &Key) -> Outcome<Step<T>> + Send + Sync + 'static,
     ) -> Result<T, NodeError> {
-        let key = Key::new(&self.prefix, name.as_bytes());
+        let node = Arc::clone(self);
+        let done = carried(&*self.env, async move { node.take_turn(&key, deadline, step).await });
+        done.await.unwrap_or_else(|| Err(open::ended().into_error(&self.address)))
+    }
+
+    async fn take_turn<T>(
+        &self,
+        key: &Key,
+        deadline: Option<Instant>,
+        step: impl Fn(&Self, &Place, &Key) -> Outcome<Step<T>>,
+    ) -> Result<T, NodeError> {
         let _turn = match self.turns.get(key.number() % TURNS) {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -133,7 +150,7 @@ impl FileNode {
         let give_up_at = deadline.unwrap_or_else(|| self.env.now().saturating_add(PATIENCE));
         let mut pause = FIRST_PAUSE;
         loop {
-            match step(&place, &key).map_err(failed)? {
+            match step(self, &place, key).map_err(failed)? {
                 Step::Done(value) => {
                     self.opening.reserve_ahead(&place, self.env.wall_micros());
                     return Ok(value);
@@ -142,7 +159,7 @@ impl FileNode {
                 Step::Again => {
                     let now = self.env.now();
                     if now > give_up_at {
-                        let path = place.path(&key);
+                        let path = place.path(key);
                         let problem = format!(
                             "{} was locked by another process all the time; is one of them stopped?",
                             path.display()
@@ -157,6 +174,16 @@ impl FileNode {
         }
     }
 
+    /// Has the vote of `decide` written by its deadline.
+    async fn decide(
+        self: &Arc<Self>,
+        key: Key,
+        deadline: Instant,
+        decide: impl Fn(Moment, &Record) -> Decision<Reply> + Send + Sync + 'static,
+    ) -> Result<Reply, NodeError> {
+        self.perform(key, Some(deadline), move |node, place, key| node.change(place, key, &decide)).await
+    }
+
     /// Decides on what is there, and writes what was decided.
     fn change<T>(
         &self,
@@ -168,7 +195,7 @@ impl FileNode {
         let record = match &found {
             Found::Busy => return Ok(Step::Again),
             Found::Nothing => Record::default(),
-            Found::Locked(locked) => locked.record,
+            Found::Locked(locked) => locked.record.clone(),
         };
         let floor = if record.counter == 0 { place.floor()? } else { 0 };
         let (now, wall) = (self.env.now(), self.env.wall_micros());
@@ -193,12 +220,12 @@ impl FileNode {
     }
 
     /// What is there, and now.
-    async fn look(&self, name: &LockName) -> Result<(Record, Instant), NodeError> {
-        self.perform(name, None, |place, key| {
-            Ok(match place.take(key, || self.env.now())? {
+    async fn look(self: &Arc<Self>, name: &LockName) -> Result<(Record, Instant), NodeError> {
+        self.perform(self.key(name), None, |node, place, key| {
+            Ok(match place.take(key, || node.env.now())? {
                 Found::Busy => Step::Again,
-                Found::Nothing => Step::Done((Record::default(), self.env.now())),
-                Found::Locked(locked) => Step::Done((locked.record, self.env.now())),
+                Found::Nothing => Step::Done((Record::default(), node.env.now())),
+                Found::Locked(locked) => Step::Done((locked.record, node.env.now())),
             })
         })
         .await
@@ -243,7 +270,7 @@ impl FileNode {
     #[cfg(target_os = "linux")]
     async fn ticket(&self, name: &LockName) -> Result<Option<notify::Ticket>, NodeError> {
         let place = self.opening.place().await.map_err(|fault| fault.into_error(&self.address))?;
-        let path = place.path(&Key::new(&self.prefix, name.as_bytes()));
+        let path = place.path(&self.key(name));
         let mut notifier = self.notifier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let running = match notifier.take() {
             Some(running) => running,
@@ -269,6 +296,8 @@ impl Node for FileNode {
             late_requests: LateRequests::Refused,
             steps: 1,
             settable_clock: false,
+            descriptions: true,
+            wakes_when_answered: false,
         }
     }
 
@@ -287,40 +316,40 @@ impl Node for FileNode {
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let decide = |moment: Moment, record: &Record| moment.acquire(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
-                .await
+            let (key, deadline) = (self.key(&request.name), request.deadline);
+            self.decide(key, deadline, move |moment, record| moment.acquire(record, &request)).await
         })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let decide = |moment: Moment, record: &Record| moment.extend(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
-                .await
+            let (key, deadline) = (self.key(&request.name), request.deadline);
+            self.decide(key, deadline, move |moment, record| moment.extend(record, &request)).await
         })
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let decide = |moment: Moment, record: &Record| moment.raise(record, &request);
-            self.perform(&request.name, Some(request.deadline), |place, key| self.change(place, key, decide))
-                .await
+            let (key, deadline) = (self.key(&request.name), request.deadline);
+            self.decide(key, deadline, move |moment, record| moment.raise(record, &request)).await
         })
     }
 
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
         Box::pin(async move {
-            let decide = |moment: Moment, record: &Record| moment.release(record, &request);
-            let was_held =
-                self.perform(&request.name, None, |place, key| self.change(place, key, decide)).await?;
-            if was_held {
-                // Those of this process need not wait for the system to tell.
-                self.watchers.tell(&request.name, ());
-            }
+            let (key, unsettled) = (self.key(&request.name), request.unsettled);
+            let step = move |node: &Self, place: &Place, key: &Key| {
+                let step = node.change(place, key, |moment, record| moment.release(record, &request))?;
+                if matches!(step, Step::Done(true)) {
+                    // Those of this process need not wait for the system to tell.
+                    node.watchers.tell(&request.name, ());
+                }
+                Ok(step)
+            };
+            let was_held = self.perform(key, None, step).await?;
             // Whatever lies between the caller and this node may still deliver a request until its deadline.
             let now = self.env.now();
-            Ok(Released::new(was_held, request.unsettled.is_none_or(|deadline| now > deadline)))
+            Ok(Released::new(was_held, unsettled.is_none_or(|deadline| now > deadline)))
         })
     }
 
@@ -329,7 +358,11 @@ impl Node for FileNode {
             let (record, now) = self.look(&name).await?;
             let left = record.left(now);
             let counter = Some(record.counter).filter(|&counter| counter > 0);
-            Ok(Inspection::new(left.is_some(), left).with_counter(counter))
+            let look = Inspection::new(left.is_some(), left).with_counter(counter);
+            Ok(match record.holder(now) {
+                Some((owner, _)) => look.of_owner((&owner).into(), record.said),
+                None => look,
+            })
         })
     }
 

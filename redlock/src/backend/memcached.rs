@@ -175,6 +175,8 @@ impl Node for MemcachedNode {
             late_requests: LateRequests::EndsInTime,
             steps: 3,
             settable_clock: false,
+            descriptions: true,
+            wakes_when_answered: false,
         }
     }
 

@@ -15,9 +15,10 @@ use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::watchers::Watchers;
 use crate::node::{
-    Abilities, AcquireRequest, ClockReading, Durability, Examination, ExtendRequest, FindingKind, Grant,
-    Identity, Incarnation, Inspection, MarkRequest, Node, NodeError, NodeErrorKind, NodeFuture, Raise,
-    RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply, Standing, Watch,
+    Abilities, AcquireRequest, ClockReading, Description, Durability, Examination, ExtendRequest,
+    FindingKind, Grant, Identity, Incarnation, Inspection, MarkRequest, Node, NodeError, NodeErrorKind,
+    NodeFuture, Raise, RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply, Standing,
+    Watch,
 };
 use crate::protections::Protections;
 
@@ -46,10 +47,11 @@ struct Table {
     sweep_at: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Entry {
     owner: OwnerToken,
     expires: Instant,
+    description: Option<Description>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -166,11 +168,12 @@ impl MemoryNode {
             return Reply::Refused(Refusal::new(RefusalReason::Quarantined, left));
         }
         table.make_room(now);
-        let holder = table.entries.get(&request.name).filter(|entry| entry.is_live(now)).copied();
+        let holder = table.entries.get(&request.name).filter(|entry| entry.is_live(now));
         if let Some(holder) = holder.filter(|holder| holder.owner != request.owner) {
             return refused(RefusalReason::Held, Some((holder, now)));
         }
-        let is_again = holder.is_some() && self.protections.fence_once();
+        let held_until = holder.map(|holder| holder.expires);
+        let is_again = held_until.is_some() && self.protections.fence_once();
         let grant = match request.fence {
             None => Grant::default(),
             Some(fence) => {
@@ -186,9 +189,10 @@ impl MemoryNode {
             }
         };
         // A repeated acquire must not take back what an extension has given meanwhile.
-        let expires = expiry(now, request.ttl).max(holder.map_or(now, |holder| holder.expires));
-        table.entries.insert(request.name, Entry { owner: request.owner, expires });
-        Reply::Granted(grant.in_memory(table.memory.incarnation()))
+        let expires = expiry(now, request.ttl).max(held_until.unwrap_or(now));
+        let AcquireRequest { name, owner, description, .. } = request;
+        table.entries.insert(name, Entry { owner, expires, description });
+        Reply::Granted(table.memory.sign(grant))
     }
 
     fn extend_now(&self, request: &ExtendRequest) -> Reply {
@@ -203,20 +207,24 @@ impl MemoryNode {
         let expires = expiry(now, request.ttl);
         let is_live = table.entries.get(&request.name).is_some_and(|entry| entry.is_live(now));
         if request.restore && !is_live {
-            table.entries.insert(request.name.clone(), Entry { owner: request.owner, expires });
+            let entry = Entry { owner: request.owner, expires, description: None };
+            table.entries.insert(request.name.clone(), entry);
         }
         let Some(entry) = table.entries.get_mut(&request.name).filter(|entry| entry.is_live(now)) else {
             return refused(RefusalReason::Missing, None);
         };
         if self.protections.extend_owner_check() && entry.owner != request.owner {
-            return refused(RefusalReason::Held, Some((*entry, now)));
+            return refused(RefusalReason::Held, Some((entry, now)));
+        }
+        if request.description.is_some() {
+            entry.description.clone_from(&request.description);
         }
         entry.expires = if self.protections.never_shorten() { expires.max(entry.expires) } else { expires };
         let grant = match request.fence {
             None => Grant::default(),
             Some(raise) => table.count(&request.name, raise, request.ttl, now),
         };
-        Reply::Granted(grant.in_memory(table.memory.incarnation()))
+        Reply::Granted(table.memory.sign(grant))
     }
 
     fn raise_now(&self, request: &RaiseRequest) -> Reply {
@@ -227,7 +235,7 @@ impl MemoryNode {
         }
         match table.entries.get(&request.name).filter(|entry| entry.is_live(now)) {
             None => refused(RefusalReason::Missing, None),
-            Some(entry) if entry.owner != request.owner => refused(RefusalReason::Held, Some((*entry, now))),
+            Some(entry) if entry.owner != request.owner => refused(RefusalReason::Held, Some((entry, now))),
             Some(_) => Reply::Granted(table.count(&request.name, request.fence, request.ttl, now)),
         }
     }
@@ -257,7 +265,11 @@ impl MemoryNode {
         let entry = table.entries.get(name).filter(|entry| entry.is_live(now));
         let remaining = entry.map(|entry| entry.expires.saturating_since(now));
         let counter = Some(table.counter(name, now)).filter(|&counter| counter > 0);
-        Inspection::new(entry.is_some(), remaining).with_counter(counter)
+        let inspection = Inspection::new(entry.is_some(), remaining).with_counter(counter);
+        match entry {
+            Some(entry) => inspection.of_owner((&entry.owner).into(), entry.description.clone()),
+            None => inspection,
+        }
     }
 }
 
@@ -270,7 +282,7 @@ fn micros(now: Instant) -> u64 {
     now.as_nanos() / 1_000
 }
 
-fn refused(reason: RefusalReason, holder: Option<(Entry, Instant)>) -> Reply {
+fn refused(reason: RefusalReason, holder: Option<(&Entry, Instant)>) -> Reply {
     let remaining = holder.map(|(entry, now)| entry.expires.saturating_since(now));
     Reply::Refused(Refusal::new(reason, remaining))
 }
@@ -322,7 +334,12 @@ impl Node for MemoryNode {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { notification: true, durability: Durability::None, ..Abilities::default() }
+        Abilities {
+            notification: true,
+            durability: Durability::None,
+            descriptions: true,
+            ..Abilities::default()
+        }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
@@ -374,7 +391,8 @@ impl Node for MemoryNode {
 
     fn clock(&self) -> Option<ClockReading> {
         let now = self.env.now();
-        Some(ClockReading::new(micros(self.node_time(&self.lock())), now, now))
+        let node = self.lock().memory.time(now);
+        Some(ClockReading::new(micros(node), now, now))
     }
 
     fn standing(&self) -> Standing {

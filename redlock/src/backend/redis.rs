@@ -6,6 +6,8 @@
 
 mod acl;
 mod ask;
+mod auxiliary;
+mod batch;
 mod cluster;
 mod config;
 mod connection;
@@ -15,6 +17,7 @@ mod identity;
 mod keys;
 mod link;
 mod marking;
+mod operation;
 mod place;
 mod reply;
 mod scripts;
@@ -34,10 +37,11 @@ use tokio::sync::{oneshot, watch};
 pub use cluster::RedisClusterNode;
 pub use config::{RedisConfig, RedisConfigError, TlsFiles};
 
-use connection::{MOST_WAITING, Outcome, Tls, Wish};
+use connection::{MOST_WAITING, Outcome, Request, Tls, Wish};
 use failure::refused_by_server;
 use link::{Link, Session, Shared};
-use reply::{Answer, Nonsense};
+use operation::{Count, Keys, Least, Operation, Terms};
+use reply::{Answer, Nonsense, Told};
 use scripts::Script;
 use wake::Wakeups;
 
@@ -142,22 +146,24 @@ impl RedisNode {
         }
     }
 
-    /// Runs a script, and takes the server's clock out of its answer; returns it with what the answer means.
+    /// Runs an operation on a name; returns what its answer means, with the server's clock.
     async fn run<T>(
         &self,
         session: &Session,
-        script: Script,
         name: &LockName,
-        arguments: impl IntoIterator<Item = Value>,
+        operation: Operation,
         meaning: fn(Answer) -> Result<T, Nonsense>,
     ) -> Result<(T, u64), NodeError> {
+        let script = operation.script();
         let main = keys::main(&self.shared.config.prefix, name);
-        let auxiliary = keys::auxiliary(&main);
-        let mut all = Vec::with_capacity(10);
-        all.extend([session.hashes.of(script).clone().into(), 2.into()]);
-        all.extend([main, auxiliary].map(|key| Value::from(key.into_boxed_slice())));
-        all.extend(arguments);
-        self.call(session, script, all, meaning).await
+        let auxiliary = keys::auxiliary(&main).into_boxed_slice();
+        let keys = Keys { main: main.into_boxed_slice(), auxiliary };
+        let [alone, batch] = [script, Script::Batch].map(|script| session.hashes.of(script));
+        let request =
+            session.connection.request(alone, batch, &operation, keys).map_err(|_| self.overloaded())?;
+        // Of a batch its sender takes the clock.
+        let sent = matches!(request, Request::Alone(_)).then(|| self.shared.env.now());
+        self.understand(session, script, request.await, sent, meaning)
     }
 
     /// Calls a script with its hash and all that follows.
@@ -170,56 +176,66 @@ impl RedisNode {
     ) -> Result<(T, u64), NodeError> {
         let exchange = session.connection.call("EVALSHA", all).map_err(|_| self.overloaded())?;
         let sent = self.shared.env.now();
-        let frame = match exchange.await {
-            Outcome::Answered(frame) => frame,
+        let request = Request::Alone(exchange);
+        self.understand(session, script, request.await, Some(sent), meaning)
+    }
+
+    /// What the outcome of a script means, with the server's clock. It is taken out of the answer to what was `sent` alone.
+    fn understand<T>(
+        &self,
+        session: &Session,
+        script: Script,
+        outcome: Outcome<Told>,
+        sent: Option<Instant>,
+        meaning: fn(Answer) -> Result<T, Nonsense>,
+    ) -> Result<(T, u64), NodeError> {
+        let answer = match outcome {
+            Outcome::Answered(Told::Answer(answer)) => answer,
+            Outcome::Answered(Told::Refused(text)) => {
+                let rights = || acl::rule(&self.shared.config);
+                return Err(refused_by_server(&self.address, script.name(), &text, rights));
+            }
+            Outcome::Answered(Told::Nonsense(why)) => return Err(self.nonsense(session, script, &why)),
             Outcome::NotSent(why) => return Err(self.not_connected(&why.detail)),
             Outcome::Lost(why) => return Err(self.disconnected(&why)),
         };
-        if let Some(text) = reply::error(&frame) {
-            // Another process, or one that has become a replica; before Redis 7 the script's name comes first.
-            if text.starts_with("NOSCRIPT") || text.contains("READONLY") {
-                session.connection.ask(Wish::SetUp);
-            }
-            let rights = || acl::rule(&self.shared.config);
-            return Err(refused_by_server(&self.address, script.name(), &text, rights));
-        }
-        let answer = Answer::read(&frame).map_err(|why| self.nonsense(session, script, &why))?;
         // An answer that is looked at late may be that of a server which is not the node any more.
-        if matches!(&*self.shared.link.borrow(), Link::Up(now) if std::ptr::eq(&**now, session)) {
+        if let Some(sent) = sent
+            && matches!(&*self.shared.link.borrow(), Link::Up(now) if std::ptr::eq(&**now, session))
+        {
             self.shared.sample(answer.clock, sent);
         }
         if answer.is_unmarked() {
-            session.connection.ask(Wish::SetUp);
             return Err(self.unmarked());
         }
+        let clock = answer.clock;
         let result = meaning(answer).map_err(|why| self.nonsense(session, script, &why))?;
-        Ok((result, answer.clock))
+        Ok((result, clock))
     }
 
-    /// Runs a script that votes, with what it is to do with the fencing counter.
-    async fn vote<const N: usize>(
+    /// Asks for a vote, with a counter or without.
+    async fn vote(
         &self,
-        script: Script,
+        session: &Session,
         name: &LockName,
-        token: &OwnerToken,
-        ttl: Ttl,
-        deadline: Instant,
-        fence: Option<[Value; N]>,
+        operation: Operation,
+        is_fenced: bool,
     ) -> Result<Reply, NodeError> {
-        let session = self.session()?;
-        let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
-        let arguments = [owner(token), millis(ttl.get()), self.deadline(deadline)?];
-        let arguments = arguments.into_iter().chain(fence.into_iter().flatten());
-        let reply = self.run(&session, script, name, arguments, meaning).await?.0;
-        Ok(in_memory(reply, &session))
+        let meaning = if is_fenced { Answer::fenced_vote } else { Answer::vote };
+        let reply = self.run(session, name, operation, meaning).await?.0;
+        Ok(in_memory(reply, session))
+    }
+
+    /// What a vote is asked for, in the server's terms.
+    fn terms(&self, owner: OwnerToken, ttl: Ttl, deadline: Instant) -> Result<Terms, NodeError> {
+        Ok(Terms { owner, ttl: ttl.as_millis_up(), deadline: self.deadline(deadline)? })
     }
 
     /// `at` in the server's time, in microseconds.
-    fn deadline(&self, at: Instant) -> Result<Value, NodeError> {
+    fn deadline(&self, at: Instant) -> Result<u64, NodeError> {
         // The clock is read before a connection is used, so that this does not fail where there is one.
         let deadline = self.times().deadline(at);
-        let deadline = deadline.ok_or_else(|| self.not_connected("the server's clock is not known yet"))?;
-        Ok(number(deadline))
+        deadline.ok_or_else(|| self.not_connected("the server's clock is not known yet"))
     }
 
     fn times(&self) -> std::sync::MutexGuard<'_, NodeClock> {
@@ -262,7 +278,12 @@ impl Node for RedisNode {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { notification: true, ..Abilities::default() }
+        Abilities {
+            notification: true,
+            descriptions: true,
+            wakes_when_answered: true,
+            ..Abilities::default()
+        }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {
@@ -280,41 +301,44 @@ impl Node for RedisNode {
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let AcquireRequest { name, owner, ttl, deadline, fence } = request;
+            let AcquireRequest { name, owner, ttl, deadline, fence, description } = request;
+            let session = self.session()?;
             let fence = fence.map(|fence| {
-                let hint = number(fence.hint.min(FencingToken::MAX));
-                [keep(ttl, fence.retention), hint, number(fence.span.max(1))]
+                let last = fence.hint.min(FencingToken::MAX).saturating_add(fence.span.max(1) - 1);
+                Count { keep: keep(ttl, fence.retention), last, span: fence.span.max(1), description }
             });
-            self.vote(Script::Acquire, &name, &owner, ttl, deadline, fence).await
+            let is_fenced = fence.is_some();
+            let operation = Operation::Acquire { terms: self.terms(owner, ttl, deadline)?, fence };
+            self.vote(&session, &name, operation, is_fenced).await
         })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
-            let ExtendRequest { name, owner: token, ttl, deadline, fence, restore } = request;
+            let ExtendRequest { name, owner, ttl, deadline, fence, restore, description } = request;
             let session = self.session()?;
-            let meaning = if fence.is_some() { Answer::fenced_vote } else { Answer::vote };
-            let fence = fence.map_or_else(|| ["".into(), "".into()], |fence| raise(ttl, &fence));
-            let arguments = [owner(&token), millis(ttl.get()), self.deadline(deadline)?].into_iter();
-            let arguments = arguments.chain(fence).chain(restore.then(|| "1".into()));
-            let reply = self.run(&session, Script::Extend, &name, arguments, meaning).await?.0;
-            Ok(in_memory(reply, &session))
+            let fence = fence.map(|fence| Least { description, ..least(ttl, &fence) });
+            let is_fenced = fence.is_some();
+            let operation = Operation::Extend { terms: self.terms(owner, ttl, deadline)?, fence, restore };
+            self.vote(&session, &name, operation, is_fenced).await
         })
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         Box::pin(async move {
             let RaiseRequest { name, owner, ttl, deadline, fence } = request;
-            self.vote(Script::Raise, &name, &owner, ttl, deadline, Some(raise(ttl, &fence))).await
+            let session = self.session()?;
+            let terms = self.terms(owner, ttl, deadline)?;
+            let operation = Operation::Raise { terms, fence: least(ttl, &fence) };
+            self.vote(&session, &name, operation, true).await
         })
     }
 
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {
         Box::pin(async move {
             let session = self.session()?;
-            let arguments = [owner(&request.owner)];
-            let (was_held, clock) =
-                self.run(&session, Script::Release, &request.name, arguments, Answer::was_held).await?;
+            let operation = Operation::Release { owner: request.owner };
+            let (was_held, clock) = self.run(&session, &request.name, operation, Answer::was_held).await?;
             // Where no deadline was ever stated, no request was ever sent that could still run.
             let settled_after = request.unsettled.and_then(|unsettled| self.times().settled_after(unsettled));
             Ok(Released::new(was_held, settled_after.is_none_or(|settled| clock > settled)))
@@ -324,7 +348,7 @@ impl Node for RedisNode {
     fn inspect(self: Arc<Self>, name: LockName) -> NodeFuture<Inspection> {
         Box::pin(async move {
             let session = self.session()?;
-            Ok(self.run(&session, Script::Inspect, &name, [], Answer::inspection).await?.0)
+            Ok(self.run(&session, &name, Operation::Inspect, Answer::inspection).await?.0)
         })
     }
 
@@ -368,40 +392,33 @@ impl fmt::Debug for RedisNode {
 /// Says which memory has granted: the one that the script was made for.
 fn in_memory(reply: Reply, session: &Session) -> Reply {
     match reply {
-        Reply::Granted(grant) => Reply::Granted(grant.in_memory(session.incarnation())),
+        Reply::Granted(grant) => {
+            Reply::Granted(grant.in_memory(session.incarnation()).under(session.charter()))
+        }
         refused @ Reply::Refused(_) => refused,
     }
-}
-
-fn owner(owner: &OwnerToken) -> Value {
-    owner.to_hex().into()
-}
-
-/// Rounded up: a node keeps a key *at least* this long.
-fn millis(duration: Duration) -> Value {
-    number(millis_up(duration))
 }
 
 fn number(value: u64) -> Value {
     i64::try_from(value).unwrap_or(i64::MAX).into()
 }
 
-/// For how long a counter is kept, and its least value.
-fn raise(ttl: Ttl, raise: &Raise) -> [Value; 2] {
-    [keep(ttl, raise.retention), number(raise.to.min(FencingToken::MAX))]
+fn least(ttl: Ttl, raise: &Raise) -> Least {
+    Least { keep: keep(ttl, raise.retention), to: raise.to.min(FencingToken::MAX), description: None }
 }
 
 /// For how long a counter is kept that is no more than a second ahead of the server's time, in milliseconds; a second more than
 /// its lead, for hints may be late by as much. At most what a server takes as a TTL.
-fn keep(ttl: Ttl, retention: Duration) -> Value {
+fn keep(ttl: Ttl, retention: Duration) -> u64 {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
     const AHEAD: Duration = Duration::from_secs(2);
-    millis(ttl.get().saturating_add(retention).saturating_add(AHEAD).min(LONGEST))
+    millis_up(ttl.get().saturating_add(retention).saturating_add(AHEAD).min(LONGEST))
 }
 
 /// The text of the scripts for acquire, extend and release, for a yardstick that has a server do the same: the keys are a
 /// lock's own and one beside it; the arguments an owner, a TTL in milliseconds and a deadline in the server's
-/// microseconds, to extend also two empty ones. An answer that begins with 0 is a success.
+/// microseconds, to extend also two empty ones. To acquire with a fencing token there are three more: for how long to keep the
+/// counter, in milliseconds, the last token that the hint gives, and the span. An answer that begins with 0 is a success.
 #[cfg(feature = "testing")]
 pub fn script_texts() -> [String; 3] {
     [Script::Acquire, Script::Extend, Script::Release]

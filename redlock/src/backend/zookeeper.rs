@@ -185,6 +185,7 @@ impl Node for ZooKeeperNode {
             late_requests: LateRequests::EndsInTime,
             steps: 4,
             settable_clock: false,
+            descriptions: true,
             ..Abilities::default()
         }
     }
@@ -205,18 +206,18 @@ impl Node for ZooKeeperNode {
     }
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
-        let AcquireRequest { name, owner, ttl, deadline, fence } = request;
-        self.change(Wish { name, owner, ttl, deadline, kind: Kind::Acquire(fence) })
+        let AcquireRequest { name, owner, ttl, deadline, fence, description: said } = request;
+        self.change(Wish { name, owner, ttl, deadline, said, kind: Kind::Acquire(fence) })
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
-        let ExtendRequest { name, owner, ttl, deadline, fence, restore } = request;
-        self.change(Wish { name, owner, ttl, deadline, kind: Kind::Extend { fence, restore } })
+        let ExtendRequest { name, owner, ttl, deadline, fence, restore, description: said } = request;
+        self.change(Wish { name, owner, ttl, deadline, said, kind: Kind::Extend { fence, restore } })
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         let RaiseRequest { name, owner, ttl, deadline, fence } = request;
-        self.change(Wish { name, owner, ttl, deadline, kind: Kind::Raise(fence) })
+        self.change(Wish { name, owner, ttl, deadline, said: None, kind: Kind::Raise(fence) })
     }
 
     fn release(self: Arc<Self>, request: ReleaseRequest) -> NodeFuture<Released> {

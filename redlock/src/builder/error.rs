@@ -14,6 +14,7 @@ use crate::backend::memcached::MemcachedConfigError;
 use crate::backend::redis::RedisConfigError;
 #[cfg(feature = "zookeeper")]
 use crate::backend::zookeeper::ZooKeeperConfigError;
+use crate::error::NodeSets;
 use crate::id::InvalidTtl;
 use crate::node::{Finding, NodeError};
 use crate::preflight;
@@ -49,6 +50,14 @@ pub enum BuildError {
         key: &'static str,
         /// Its value.
         value: Duration,
+    },
+    /// So many hand-overs would keep other processes out.
+    #[error("handoff = {handoff} is too large; it must be at most {most}, or 0 for none")]
+    HandoffTooLarge {
+        /// The setting.
+        handoff: u32,
+        /// The largest one.
+        most: u32,
     },
     /// A node's settings cannot be used.
     #[cfg(feature = "redis")]
@@ -101,6 +110,14 @@ pub enum BuildError {
     Misconfigured {
         /// What each of them said.
         nodes: Vec<NodeError>,
+    },
+    /// The set of nodes was changed, and this client has the list of before.
+    #[error("{}", NodeSets { ours: *ours, theirs: *theirs })]
+    NodeSetChanged {
+        /// The number of this client's node set.
+        ours: u64,
+        /// That of the set in force.
+        theirs: u64,
     },
     /// Too few nodes can be reached.
     #[error("no quorum: {} of {} nodes must answer, and {} did not: {}", quorum.size(), quorum.nodes(), nodes.len(), list(nodes))]

@@ -103,6 +103,16 @@ impl NodeConfig {
         }
     }
 
+    /// What it does not say itself, of credentials and TLS, is as for another one, if both are Redis.
+    #[allow(unused_variables, reason = "a build without Redis or configuration has nothing to complete")]
+    pub(crate) fn completed_by(self, other: &Self) -> Self {
+        match (self, other) {
+            #[cfg(all(feature = "redis", feature = "config"))]
+            (Self::Redis(config), Self::Redis(other)) => Self::Redis(Box::new(config.completed_by(other))),
+            (config, _) => config,
+        }
+    }
+
     /// Where it is, without credentials.
     #[cfg(all(feature = "config", feature = "redis"))]
     pub(crate) fn address(&self) -> String {

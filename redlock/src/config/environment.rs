@@ -16,6 +16,7 @@ use crate::builder::backend_of;
 
 const CONFIG: &str = "REDLOCK_CONFIG";
 const NODES: &str = "REDLOCK_NODES";
+const NODE_SET: &str = "REDLOCK_NODE_SET";
 
 /// What the variables say, as `lookup` finds them.
 pub(super) fn load(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<Config>, ConfigError> {
@@ -27,24 +28,33 @@ pub(super) fn load(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<C
             Err(error(CONFIG, "it is set but empty; expected the path of a file"))
         }
         (Some(path), None) => Config::from_file(Path::new(&path)).map(Some),
-        (None, Some(urls)) => from_nodes(&urls).map(Some),
+        (None, Some(urls)) => {
+            // The text is not repeated: it may hold passwords.
+            let text = urls.to_str().ok_or_else(|| error(NODES, "it is not UTF-8"))?;
+            let mut config = from_nodes(text, NODES)?;
+            if let Some(number) = lookup(NODE_SET) {
+                let number = number.to_str().and_then(|number| number.parse().ok());
+                config.settings.node_set =
+                    number.ok_or_else(|| error(NODE_SET, "expected a number from 0 up"))?;
+            }
+            Ok(Some(config))
+        }
     }
 }
 
-fn from_nodes(urls: &OsString) -> Result<Config, ConfigError> {
-    // The text is not repeated: it may hold passwords.
-    let text = urls.to_str().ok_or_else(|| error(NODES, "it is not UTF-8"))?;
-    Ok(Config { nodes: nodes(text)?, settings: timing::defaults(Backend::Redlock) })
+/// What a list of nodes says that `origin` is the name of.
+pub(super) fn from_nodes(text: &str, origin: &str) -> Result<Config, ConfigError> {
+    Ok(Config { nodes: nodes(text, origin)?, settings: timing::defaults(Backend::Redlock) })
 }
 
 #[cfg(feature = "redis")]
-fn nodes(text: &str) -> Result<Vec<NodeConfig>, ConfigError> {
+fn nodes(text: &str, origin: &str) -> Result<Vec<NodeConfig>, ConfigError> {
     let urls = urls(text);
     let urls = urls.iter().map(String::as_str);
     // Only what holds for all nodes is taken from it, and none of that is set.
     let defaults = RedisConfig::new("localhost");
     redis::nodes::parse(urls, &defaults)
-        .map_err(|refused| ConfigError::new(refused.kind, NODES, refused.problem))
+        .map_err(|refused| ConfigError::new(refused.kind, origin, refused.problem))
 }
 
 /// The URLs of a list with commas or spaces between them. Commas also stand between the members of an ensemble, which have no
@@ -71,7 +81,7 @@ fn urls(text: &str) -> Vec<String> {
 }
 
 #[cfg(not(feature = "redis"))]
-fn nodes(_: &str) -> Result<Vec<NodeConfig>, ConfigError> {
+fn nodes(_: &str, _: &str) -> Result<Vec<NodeConfig>, ConfigError> {
     Ok(vec![NodeConfig::NotBuilt("redis")])
 }
 

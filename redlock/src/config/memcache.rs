@@ -1,10 +1,11 @@
 //! `[lock.memcache]`: how to reach the servers, with due's keys and defaults.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::document::{Entry, Table, quoted};
+use super::document::{Entry, Table};
 use super::error::{ConfigError, ConfigErrorKind};
-use crate::backend::memcached::{MemcachedConfig, MemcachedConfigError, TlsFiles};
+use super::tls;
+use crate::backend::memcached::{MemcachedConfig, MemcachedConfigError};
 
 /// The prefix of due.
 const DUE_PREFIX: &str = "due:lock";
@@ -31,7 +32,7 @@ pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<MemcachedConfig, 
             .validate()
             .map_err(|problem| entry.error(ConfigErrorKind::InvalidValue, problem.to_string()))?;
     }
-    Ok(match tls(table, folder)? {
+    Ok(match tls::read(table, folder)? {
         Some(files) => config.tls(files),
         None => config,
     })
@@ -73,41 +74,4 @@ fn login<'t>(table: &'t Table<'_>) -> Result<Option<(Entry<'t>, &'t str, &'t str
         (None, Some((entry, _))) => Err(lonely(&entry, "username")),
         (Some((_, user)), Some((entry, password))) => Ok(Some((entry, user, password))),
     }
-}
-
-type Setter = fn(TlsFiles, PathBuf) -> TlsFiles;
-
-/// `None` if no file is named. One that is named must be readable: TLS is never left out in silence.
-fn tls(table: &Table<'_>, folder: &Path) -> Result<Option<TlsFiles>, ConfigError> {
-    let (ca, cert, key) = (table.filled("caFile")?, table.filled("certFile")?, table.filled("keyFile")?);
-    let lonely = |entry: &Entry<'_>, missing: &str| {
-        let problem = format!("{} is set but {missing} is not; a client certificate needs both", entry.key);
-        entry.error(ConfigErrorKind::Incomplete, problem)
-    };
-    match (&cert, &key) {
-        (Some((cert, _)), None) => return Err(lonely(cert, "keyFile")),
-        (None, Some((key, _))) => return Err(lonely(key, "certFile")),
-        _ => {}
-    }
-    let setters: [(_, Setter); 3] = [(ca, TlsFiles::ca), (cert, TlsFiles::cert), (key, TlsFiles::key)];
-    let mut files = TlsFiles::platform();
-    for (file, set) in setters {
-        if let Some((entry, name)) = file {
-            let path = folder.join(name);
-            check(&path).map_err(|error| {
-                let shown = quoted(&path.display().to_string());
-                entry.error(ConfigErrorKind::File, format!("cannot read the file {shown}: {error}"))
-            })?;
-            files = set(files, path);
-        }
-    }
-    Ok(Some(files).filter(|files| *files != TlsFiles::platform()))
-}
-
-fn check(path: &Path) -> std::io::Result<()> {
-    // Before it is opened: opening a pipe would wait for its writer.
-    if !path.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    std::fs::File::open(path).map(drop)
 }

@@ -1,12 +1,12 @@
 //! `[lock.redlock]` and `[lock.redis]`: how to reach every Redis in them.
 
 pub(super) mod nodes;
-mod tls;
 
 use std::path::Path;
 
 use super::document::{Entry, Table};
 use super::error::{ConfigError, ConfigErrorKind};
+use super::tls;
 use crate::backend::redis::{RedisConfig, RedisConfigError};
 use crate::builder::NodeConfig;
 

@@ -51,9 +51,9 @@ impl Backend {
     /// The keys of its table besides those that every table has.
     pub(super) const fn own_keys(self) -> &'static [&'static str] {
         match self {
-            Self::Redlock => {
-                &["nodes", "db", "username", "password", "caFile", "certFile", "keyFile", "trustAof"]
-            }
+            Self::Redlock => &[
+                "nodes", "db", "username", "password", "caFile", "certFile", "keyFile", "trustAof", "nodeSet",
+            ],
             Self::Redis => &[
                 "addrs",
                 "masterName",

@@ -7,10 +7,10 @@ use super::error::ConfigError;
 use super::store::Backend;
 use crate::DriftFactor;
 use crate::id::Ttl;
-use crate::settings::Settings;
+use crate::settings::{MOST_HANDOFF, Settings};
 
 /// The keys that are read here, and `prefix`.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "prefix",
     "expiration",
     "maxExpiration",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 12] = [
     "acquireMaxRetries",
     "acquireTimeout",
     "renewLimit",
+    "handoff",
     "fencing",
     "fencingRetention",
     "restartGuard",
@@ -76,6 +77,11 @@ pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, Conf
     if let Some(entry) = table.get("renewLimit") {
         settings.renew_limit = Some(at_least_1ms(&entry, "; without the key there is no limit")?);
     }
+    if let Some(entry) = table.get("handoff") {
+        let handoff = u32::try_from(entry.integer()?).ok().filter(|handoff| *handoff <= MOST_HANDOFF);
+        settings.handoff =
+            handoff.ok_or_else(|| entry.invalid(format!("expected 0 to {MOST_HANDOFF}, 0 for none")))?;
+    }
     if let Some(entry) = table.get("fencingRetention") {
         settings.fencing = Some(at_least_1ms(&entry, "")?);
     }
@@ -91,6 +97,10 @@ pub(super) fn read(table: &Table<'_>, backend: Backend) -> Result<Settings, Conf
         if settings.trust_aof && !settings.restart_guard {
             return Err(entry.invalid("it needs restartGuard = true".to_owned()));
         }
+    }
+    if let Some(entry) = table.get("nodeSet") {
+        let number = u64::try_from(entry.integer()?);
+        settings.node_set = number.map_err(|_| entry.invalid("expected 0 or more".to_owned()))?;
     }
     Ok(settings)
 }

@@ -9,6 +9,7 @@ use super::flight::{Event, Flight};
 use super::{Driver, Owned, earlier};
 use crate::env::{RandomError, fresh_owner};
 use crate::error::{NodeReport, NodeVote};
+use crate::holder::Introduction;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl};
 use crate::node::{NodeError, Refusal, RefusalReason, Reply};
 use crate::quorum::{Fencing, Outcome, Round, Situation, Vote};
@@ -19,12 +20,18 @@ pub(crate) struct Attempt {
     pub(crate) name: LockName,
     pub(crate) ttl: Ttl,
     pub(crate) node_timeout: Duration,
+    /// How much longer than the TTL nodes are to keep it.
+    pub(crate) takeover_delay: Duration,
     /// How long nodes keep an unused fencing counter; `None`: no token.
     pub(crate) fencing: Option<Duration>,
+    /// For how many further holders there are to be tokens; `None`: it is not handed over.
+    pub(crate) handoff: Option<u32>,
     /// The caller waits no longer than this.
     pub(crate) give_up_at: Option<Instant>,
     /// The token of an earlier round of the same acquisition: used again only where that safeguard is off.
     pub(crate) earlier_owner: Option<OwnerToken>,
+    /// What the holder says of itself.
+    pub(crate) introduction: Introduction,
 }
 
 /// A round that brought nothing. What it left on nodes is being released.
@@ -37,14 +44,26 @@ pub(crate) struct RoundFailure {
     pub(crate) cut_short: bool,
 }
 
+impl Attempt {
+    /// How many tokens to take.
+    pub(super) fn span(&self) -> u64 {
+        u64::from(self.handoff.unwrap_or(0)) + 1
+    }
+}
+
 /// A quorum has granted, until then.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) owned: Arc<Owned>,
     pub(crate) valid_until: Instant,
+    /// How long the quorum took to answer.
+    pub(crate) took: Duration,
+    /// The last of the tokens that were asked for; a quorum stores it.
     pub(crate) token: Option<FencingToken>,
     /// [`Driver::own_moves`] when it was begun.
     pub(crate) own_moves: u64,
+    /// What was said of the holder.
+    pub(crate) introduction: Introduction,
 }
 
 impl Driver {
@@ -65,11 +84,12 @@ impl Driver {
         let deadline = earlier(patience, attempt.give_up_at);
         let valid_until = self.drift.valid_until(started, attempt.ttl, self.protections.drift_allowance());
         let mut round = Round::new(self.quorum, valid_until, valid_until);
-        let mut votes = vec![NodeVote::Pending; self.nodes.len()];
+        let mut excuses = Excuses::default();
         let mut fencing = attempt.fencing.map(|_| Fencing::new(self.quorum));
 
-        let owned = Owned::new(attempt.name.clone(), owner, attempt.node_timeout, self.quorum);
-        let mut flight = Flight::send(self, owned, &attempt, started, deadline);
+        let introduction = attempt.introduction.now(&*self.env);
+        let owned = Owned::new(&attempt, owner, self.quorum);
+        let mut flight = Flight::send(self, owned, &attempt, introduction.description(), started, deadline);
         loop {
             // Reading the clock again at quorum covers whatever delayed us meanwhile.
             let now = if self.protections.validity_check() { self.env.now() } else { started };
@@ -77,16 +97,20 @@ impl Driver {
                 // The clock that its validity was taken from was wrong.
                 Outcome::Held { .. } if self.own_moves() != own_moves => break,
                 Outcome::Held { valid_until } => {
+                    let took = now.saturating_since(started);
                     let Some(fencing) = &mut fencing else {
-                        return Ok(Ok(Held { owned: flight.keep(), valid_until, token: None, own_moves }));
+                        let (owned, token) = (flight.keep(), None);
+                        return Ok(Ok(Held { owned, valid_until, took, token, own_moves, introduction }));
                     };
                     let settled = fencing.settled(self.protections.fence_quorum());
                     if let Some(token) = settled.and_then(FencingToken::new) {
                         return Ok(Ok(Held {
                             owned: flight.keep(),
                             valid_until,
+                            took,
                             token: Some(token),
                             own_moves,
+                            introduction,
                         }));
                     }
                     flight.raise(fencing, &attempt, valid_until);
@@ -94,16 +118,17 @@ impl Driver {
                 Outcome::Lacking | Outcome::TooLate => break,
                 Outcome::Pending => {}
             }
-            let Some((node, event)) = flight.next().await else { break };
+            let Some((node, event)) = flight.next(round.fewest_to_decide()).await else { break };
             if let (Some(fencing), Some(counter)) = (&mut fencing, event.counter()) {
                 fencing.record(node, counter);
             }
-            count(&mut round, &mut votes, node, event);
+            count(&mut round, &mut excuses, node, event);
         }
         // What is here already belongs to the picture: nodes that are silent are given up all at once.
-        while let Some(Some((node, event))) = flight.next().now_or_never() {
-            count(&mut round, &mut votes, node, event);
+        while let Some(Some((node, event))) = flight.next(1).now_or_never() {
+            count(&mut round, &mut excuses, node, event);
         }
+        let votes = excuses.votes(&round, self.nodes.len());
         let situation = situation(&votes, self.quorum.size());
         // Dropping the flight releases what was granted or may yet be.
         drop(flight);
@@ -112,15 +137,38 @@ impl Driver {
     }
 }
 
-fn count(round: &mut Round, votes: &mut [NodeVote], node: usize, event: Event) {
+fn count(round: &mut Round, excuses: &mut Excuses, node: usize, event: Event) {
     match event {
         Event::Voted(answer) => {
             round.record(node, vote_of(&answer));
-            votes[node] = report_of(answer);
+            excuses.note(node, answer);
         }
-        Event::Raised(Ok(Reply::Granted(_))) => {}
         // A node that granted and does not store the token is of no use.
-        Event::Raised(answer) => votes[node] = report_of(answer),
+        Event::Raised(answer) => excuses.note(node, answer),
+    }
+}
+
+/// What nodes said that did not grant, for errors. In the usual case there is nothing, and nothing is allocated.
+#[derive(Default)]
+pub(super) struct Excuses(Vec<(usize, NodeVote)>);
+
+impl Excuses {
+    pub(super) fn note(&mut self, node: usize, answer: Result<Reply, NodeError>) {
+        match answer {
+            Ok(Reply::Granted(_)) => {}
+            Ok(Reply::Refused(refusal)) => self.0.push((node, NodeVote::Refused(refusal))),
+            Err(error) => self.0.push((node, NodeVote::Failed(error))),
+        }
+    }
+
+    /// What all nodes said, a vote each: the last that was noted of it.
+    pub(super) fn votes(mut self, round: &Round, nodes: usize) -> Vec<NodeVote> {
+        let vote = |node: usize| {
+            let voted = if round.vote(node).is_some() { NodeVote::Granted } else { NodeVote::Pending };
+            let noted = self.0.iter().rposition(|&(of, _)| of == node);
+            noted.map_or(voted, |noted| self.0.swap_remove(noted).1)
+        };
+        (0..nodes).map(vote).collect()
     }
 }
 
@@ -134,14 +182,6 @@ pub(super) fn vote_of(answer: &Result<Reply, NodeError>) -> Vote {
             RefusalReason::Stale | RefusalReason::Quarantined => Vote::Unknown,
         },
         Err(_) => Vote::Unknown,
-    }
-}
-
-pub(super) fn report_of(answer: Result<Reply, NodeError>) -> NodeVote {
-    match answer {
-        Ok(Reply::Granted(_)) => NodeVote::Granted,
-        Ok(Reply::Refused(refusal)) => NodeVote::Refused(refusal),
-        Err(error) => NodeVote::Failed(error),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::acquire::{report_of, vote_of};
+use super::acquire::{Excuses, vote_of};
 use super::fanout::FanOut;
 use super::{Answered, Driver, Owned};
-use crate::error::{LostReason, NodeReport, NodeVote};
+use crate::error::{LostReason, NodeReport};
 use crate::id::{Instant, Ttl};
-use crate::node::{ExtendRequest, Raise, Reply};
+use crate::node::{Description, ExtendRequest, Raise, Reply};
 use crate::quorum::{Outcome, Round};
 
 /// What a round of extend came to.
@@ -36,16 +36,19 @@ impl Driver {
         ttl: Ttl,
         valid_until: Instant,
         fence: Option<Raise>,
+        description: Option<Description>,
     ) -> Extension {
         let started = self.env.now();
         let decide_by =
             if self.protections.extend_in_time() { valid_until } else { Instant::from_nanos(u64::MAX) };
         let prolonged = self.drift.valid_until(started, ttl, self.protections.drift_allowance());
         let mut round = Round::new(self.quorum, prolonged, decide_by);
-        let mut votes = vec![NodeVote::Pending; self.nodes.len()];
+        let mut excuses = Excuses::default();
 
-        let mut request = ExtendRequest::new(owned.name.clone(), owned.owner, ttl, valid_until);
+        let mut request =
+            ExtendRequest::new(owned.name.clone(), owned.owner, owned.on_nodes(ttl), valid_until);
         request.fence = fence.filter(|_| self.protections.fence_extend());
+        request.description = description;
         let mut requests = Extending::send(self, owned, &request, started);
         loop {
             if round.is_lost() && self.protections.lost_on_majority() {
@@ -61,9 +64,9 @@ impl Driver {
             let Some((node, answer)) = requests.next().await else { break };
             let answer = self.weigh(node, answer);
             round.record(node, vote_of(&answer));
-            votes[node] = report_of(answer);
+            excuses.note(node, answer);
         }
-        Extension::Failed(self.report(votes))
+        Extension::Failed(self.report(excuses.votes(&round, self.nodes.len())))
     }
 }
 
@@ -88,11 +91,11 @@ impl<'a> Extending<'a> {
     ) -> Self {
         let deadline = request.deadline;
         let give_up = started.saturating_add(owned.node_timeout).min(deadline);
-        let mut prolonging = FanOut::new(&*driver.env, started, give_up);
+        let mut prolonging = driver.fan_out(started, give_up);
         let mut restoring: Option<FanOut<Reply>> = None;
         let keeps_for = driver.keeps_for(request.ttl);
         let protections = &driver.protections;
-        for (index, (node, address)) in driver.nodes.iter().zip(&driver.addresses).enumerate() {
+        for (index, node) in driver.nodes.iter().enumerate() {
             let mut claim = owned.claim();
             let may = claim.may_restore(index, node.incarnation()) || !protections.restore_new_only();
             let mut request = request.clone();
@@ -100,11 +103,11 @@ impl<'a> Extending<'a> {
             request.restore = may && protections.restore() && !claim.is_closing();
             if request.restore {
                 claim.asked(index, deadline, keeps_for);
-                let restoring = restoring.get_or_insert_with(|| FanOut::new(&*driver.env, started, give_up));
-                restoring.push(index, address, Arc::clone(node).extend(request));
+                let restoring = restoring.get_or_insert_with(|| driver.fan_out(started, give_up));
+                restoring.push(index, Arc::clone(node).extend(request));
             } else {
                 claim.prolonged(index, deadline, keeps_for);
-                prolonging.push(index, address, Arc::clone(node).extend(request));
+                prolonging.push(index, Arc::clone(node).extend(request));
             }
         }
         Self { driver, owned, deadline, prolonging, restoring }
@@ -116,9 +119,9 @@ impl<'a> Extending<'a> {
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Answered<Reply>>> {
         // Both are polled, so that both are sent.
-        let prolonged = self.prolonging.poll_next(context);
+        let prolonged = self.prolonging.poll_next(context, 1);
         let restored =
-            self.restoring.as_mut().map_or(Poll::Ready(None), |requests| requests.poll_next(context));
+            self.restoring.as_mut().map_or(Poll::Ready(None), |requests| requests.poll_next(context, 1));
         if let Poll::Ready(Some(answered)) = restored {
             self.owned.note(&answered, self.deadline);
             if matches!(answered.1, Ok(Reply::Granted(_))) {

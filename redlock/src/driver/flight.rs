@@ -7,8 +7,8 @@ use super::acquire::Attempt;
 use super::fanout::FanOut;
 use super::{Answered, Driver, Owned, earlier};
 use crate::id::Instant;
-use crate::node::{AcquireRequest, Effect, Fence, NodeError, Raise, RaiseRequest, Reply};
-use crate::quorum::{Answer, Fencing};
+use crate::node::{AcquireRequest, Description, Effect, Fence, NodeError, Raise, RaiseRequest, Reply};
+use crate::quorum::{Answer, Fencing, NodeSet};
 use crate::telemetry::Meters;
 
 /// Dropped, it releases everywhere; kept, its stragglers are adopted.
@@ -20,7 +20,7 @@ pub(super) struct Flight<'a> {
     /// Raises of nodes whose counter is behind the token. One that is dropped leaves a counter higher, at the most.
     raises: Option<FanOut<Reply>>,
     /// The nodes that were asked to raise.
-    raised: Vec<bool>,
+    raised: NodeSet,
 }
 
 /// What came of a request in flight.
@@ -47,20 +47,23 @@ impl<'a> Flight<'a> {
         driver: &'a Arc<Driver>,
         owned: Arc<Owned>,
         attempt: &Attempt,
+        description: Option<Description>,
         started: Instant,
         deadline: Instant,
     ) -> Self {
-        let mut requests = FanOut::new(&*driver.env, started, deadline);
-        let fence = attempt.fencing.map(|retention| Fence::new(driver.hint(), 1, retention));
+        let mut requests = driver.fan_out(started, deadline);
+        let fence = attempt.fencing.map(|retention| Fence::new(driver.hint(), attempt.span(), retention));
+        let ttl = owned.on_nodes(attempt.ttl);
         let mut claim = owned.claim();
-        for (index, (node, address)) in driver.nodes.iter().zip(&driver.addresses).enumerate() {
-            claim.asked(index, deadline, driver.keeps_for(attempt.ttl));
-            let mut request = AcquireRequest::new(owned.name.clone(), owned.owner, attempt.ttl, deadline);
+        for (index, node) in driver.nodes.iter().enumerate() {
+            claim.asked(index, deadline, driver.keeps_for(ttl));
+            let mut request = AcquireRequest::new(owned.name.clone(), owned.owner, ttl, deadline);
             request.fence = fence;
-            requests.push(index, address, Arc::clone(node).acquire(request));
+            request.description.clone_from(&description);
+            requests.push(index, Arc::clone(node).acquire(request));
         }
         drop(claim);
-        let raised = vec![false; driver.nodes.len()];
+        let raised = NodeSet::default();
         Self { driver, owned, deadline, requests: Some(requests), raises: None, raised }
     }
 
@@ -68,33 +71,36 @@ impl<'a> Flight<'a> {
     pub(super) fn raise(&mut self, fencing: &Fencing, attempt: &Attempt, valid_until: Instant) {
         let Some(retention) = attempt.fencing else { return };
         let driver = self.driver;
-        for (index, (node, address)) in driver.nodes.iter().zip(&driver.addresses).enumerate() {
-            let Some(to) = fencing.raise(index).filter(|_| !self.raised[index]) else { continue };
-            self.raised[index] = true;
+        for (index, node) in driver.nodes.iter().enumerate() {
+            let Some(to) = fencing.raise(index).filter(|_| self.raised.insert(index)) else { continue };
             let now = driver.env.now();
             let give_up =
                 earlier(now.saturating_add(attempt.node_timeout).min(valid_until), attempt.give_up_at);
             let (name, owner) = (self.owned.name.clone(), self.owned.owner);
-            let request = RaiseRequest::new(name, owner, attempt.ttl, valid_until, Raise::new(to, retention));
+            let ttl = self.owned.on_nodes(attempt.ttl);
+            let request = RaiseRequest::new(name, owner, ttl, valid_until, Raise::new(to, retention));
             let raises = self.raises.get_or_insert_with(|| {
                 driver.meters.raise_round();
-                FanOut::new(&*driver.env, now, give_up)
+                driver.fan_out(now, give_up)
             });
-            raises.push(index, address, Arc::clone(node).raise(request));
+            raises.push(index, Arc::clone(node).raise(request));
         }
     }
 
     /// What comes next of all that is in flight; `None` when nothing is any more.
-    pub(super) async fn next(&mut self) -> Option<(usize, Event)> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
+    ///
+    /// Fewer votes than `fewest` decide nothing; raises do.
+    pub(super) async fn next(&mut self, fewest: usize) -> Option<(usize, Event)> {
+        std::future::poll_fn(|context| self.poll_next(context, fewest)).await
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<(usize, Event)>> {
-        let raised = self.raises.as_mut().map_or(Poll::Ready(None), |raises| raises.poll_next(context));
+    fn poll_next(&mut self, context: &mut Context<'_>, fewest: usize) -> Poll<Option<(usize, Event)>> {
+        let raised = self.raises.as_mut().map_or(Poll::Ready(None), |raises| raises.poll_next(context, 1));
         if let Poll::Ready(Some((node, answer))) = raised {
             return Poll::Ready(Some((node, Event::Raised(answer))));
         }
-        let voted = self.requests.as_mut().map_or(Poll::Ready(None), |requests| requests.poll_next(context));
+        let requests = self.requests.as_mut();
+        let voted = requests.map_or(Poll::Ready(None), |requests| requests.poll_next(context, fewest));
         match voted {
             Poll::Ready(Some(answered)) => {
                 self.owned.note(&answered, self.deadline);
@@ -108,7 +114,13 @@ impl<'a> Flight<'a> {
 
     /// The lock is held: stragglers are adopted into it.
     pub(super) fn keep(mut self) -> Arc<Owned> {
-        let stragglers = self.requests.take().filter(|requests| !requests.is_empty());
+        let mut stragglers = self.requests.take();
+        // What is here already needs nobody to wait for it.
+        while let Some(answered) = stragglers.as_mut().and_then(FanOut::take_answer) {
+            self.owned.note(&answered, self.deadline);
+            self.driver.meters.voted(answered.0, &answered.1);
+        }
+        let stragglers = stragglers.filter(|requests| !requests.is_empty());
         if let Some(requests) = stragglers.filter(|_| self.driver.protections.adopt_stragglers()) {
             let owned = Arc::clone(&self.owned);
             let meters = self.driver.meters.clone();
@@ -142,17 +154,23 @@ impl Drop for Flight<'_> {
 impl Owned {
     /// Notes how an awaited request ended that may have created a key.
     pub(super) fn note(&self, (node, answer): &Answered<Reply>, deadline: Instant) {
+        let mut claim = self.claim();
         let answer = match answer {
             Ok(Reply::Granted(grant)) => {
-                self.claim().granted_in(*node, grant.incarnation);
+                claim.granted_in(*node, grant.incarnation);
                 Answer::Granted
             }
             Ok(Reply::Refused(_)) => Answer::NoEffect,
             Err(error) if error.effect == Effect::None => Answer::NoEffect,
             Err(_) => Answer::GivenUp { deadline },
         };
-        self.claim().answered(*node, answer);
-        self.changed.notify_waiters();
+        claim.answered(*node, answer);
+        // Nobody waits for it before releases have begun.
+        let is_closing = claim.is_closing();
+        drop(claim);
+        if is_closing {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Waits for the requests that are still in flight, and notes how they end.
@@ -163,7 +181,7 @@ impl Owned {
         meters: Meters,
         may_restore: bool,
     ) {
-        while let Some(answered) = requests.next().await {
+        while let Some(answered) = requests.next(1).await {
             self.note(&answered, deadline);
             meters.voted(answered.0, &answered.1);
             if may_restore && matches!(answered.1, Ok(Reply::Granted(_))) {

@@ -9,8 +9,8 @@ use super::fanout::FanOut;
 use super::{Answered, Driver, Owned};
 use crate::env::jitter;
 use crate::error::{NodeReport, NodeVote};
-use crate::node::{Refusal, RefusalReason, ReleaseRequest, Released};
-use crate::quorum::{Backoff, ReleaseOutcome, ReleaseTally, ReleaseVote, Situation};
+use crate::node::{NodeError, Refusal, RefusalReason, ReleaseRequest, Released};
+use crate::quorum::{Backoff, NodeSet, ReleaseOutcome, ReleaseTally, ReleaseVote, Situation};
 
 /// What a release came to.
 #[derive(Debug)]
@@ -28,15 +28,11 @@ impl Driver {
     /// background, also when the future is dropped.
     pub(crate) async fn release(self: &Arc<Self>, owned: &Arc<Owned>) -> ReleaseResult {
         let mut tally = ReleaseTally::new(self.quorum);
-        let mut votes = vec![NodeVote::Refused(Refusal::new(RefusalReason::Missing, None)); self.nodes.len()];
+        let mut failures: Vec<(usize, NodeError)> = Vec::new();
         let (mut flight, asked) = Releasing::send(self, owned);
-        for (node, vote) in votes.iter_mut().enumerate() {
-            // A node that is certain to hold nothing is not asked.
-            if asked.contains(&node) {
-                *vote = NodeVote::Pending
-            } else {
-                tally.record(node, ReleaseVote::NotHeld);
-            }
+        // A node that is certain to hold nothing is not asked.
+        for node in (0..self.nodes.len()).filter(|&node| !asked.contains(node)) {
+            tally.record(node, ReleaseVote::NotHeld);
         }
         loop {
             match tally.outcome() {
@@ -45,19 +41,26 @@ impl Driver {
                 ReleaseOutcome::Unconfirmed => break,
                 ReleaseOutcome::Pending => {}
             }
-            let Some((node, answer)) = flight.next().await else { break };
-            let (vote, report) = match answer {
-                Ok(Released { was_held: true, .. }) => (ReleaseVote::Released, NodeVote::Granted),
-                Ok(_) => {
-                    let missing = Refusal::new(RefusalReason::Missing, None);
-                    (ReleaseVote::NotHeld, NodeVote::Refused(missing))
+            let Some((node, answer)) = flight.next(tally.fewest_to_decide()).await else { break };
+            let vote = match answer {
+                Ok(Released { was_held: true, .. }) => ReleaseVote::Released,
+                Ok(_) => ReleaseVote::NotHeld,
+                Err(error) => {
+                    failures.push((node, error));
+                    ReleaseVote::Unknown
                 }
-                Err(error) => (ReleaseVote::Unknown, NodeVote::Failed(error)),
             };
             tally.record(node, vote);
-            votes[node] = report;
         }
-        ReleaseResult::Unconfirmed(self.report(votes))
+        let vote = |node: usize| match tally.vote(node) {
+            Some(ReleaseVote::Released) => NodeVote::Granted,
+            Some(ReleaseVote::NotHeld) => NodeVote::Refused(Refusal::new(RefusalReason::Missing, None)),
+            Some(ReleaseVote::Unknown) | None => {
+                let failure = failures.iter().position(|&(of, _)| of == node);
+                failure.map_or(NodeVote::Pending, |failure| NodeVote::Failed(failures.swap_remove(failure).1))
+            }
+        };
+        ReleaseResult::Unconfirmed(self.report((0..self.nodes.len()).map(vote)))
     }
 
     /// Releases in the background. Calls `sent` as soon as the requests are on their way: whoever is woken by it asks
@@ -71,7 +74,7 @@ impl Driver {
         self.spawn(async move {
             let (mut requests, _) = driver.send_releases(&owned, true);
             // The first poll sends.
-            if let Some(Some(answered)) = requests.next().now_or_never() {
+            if let Some(Some(answered)) = requests.next(1).now_or_never() {
                 owned.note_release(&answered);
             }
             sent();
@@ -81,7 +84,7 @@ impl Driver {
 
     /// Sees releases to their end, and all that is still unsettled then.
     async fn finish(self: &Arc<Self>, mut requests: FanOut<Released>, owned: &Arc<Owned>) {
-        while let Some(answered) = requests.next().await {
+        while let Some(answered) = requests.next(1).await {
             owned.note_release(&answered);
         }
         self.settle(owned).await;
@@ -98,7 +101,7 @@ impl Driver {
 
             let (mut requests, _) = self.send_releases(owned, behind_awaited);
             behind_awaited = false;
-            while let Some(answered) = requests.next().await {
+            while let Some(answered) = requests.next(1).await {
                 owned.note_release(&answered);
             }
             if !self.protections.release_unknown() {
@@ -114,15 +117,15 @@ impl Driver {
     }
 
     /// Sends a release to every node that needs one.
-    fn send_releases(&self, owned: &Owned, behind_awaited: bool) -> (FanOut<Released>, Vec<usize>) {
+    fn send_releases(&self, owned: &Owned, behind_awaited: bool) -> (FanOut<Released>, NodeSet) {
         let now = self.env.now();
         let due = owned.claim().start_release(now, behind_awaited);
-        let mut requests = FanOut::new(&*self.env, now, now.saturating_add(owned.node_timeout));
-        let mut asked = Vec::with_capacity(due.len());
+        let mut requests = self.fan_out(now, now.saturating_add(owned.node_timeout));
+        let mut asked = NodeSet::default();
         for (index, unsettled) in due {
             let request = ReleaseRequest::new(owned.name.clone(), owned.owner, unsettled);
-            requests.push(index, &self.addresses[index], Arc::clone(&self.nodes[index]).release(request));
-            asked.push(index);
+            requests.push(index, Arc::clone(&self.nodes[index]).release(request));
+            asked.insert(index);
         }
         (requests, asked)
     }
@@ -136,13 +139,13 @@ struct Releasing<'a> {
 }
 
 impl<'a> Releasing<'a> {
-    fn send(driver: &'a Arc<Driver>, owned: &'a Arc<Owned>) -> (Self, Vec<usize>) {
+    fn send(driver: &'a Arc<Driver>, owned: &'a Arc<Owned>) -> (Self, NodeSet) {
         let (requests, asked) = driver.send_releases(owned, true);
         (Self { driver, owned, requests: Some(requests) }, asked)
     }
 
-    async fn next(&mut self) -> Option<Answered<Released>> {
-        let answered = self.requests.as_mut()?.next().await?;
+    async fn next(&mut self, fewest: usize) -> Option<Answered<Released>> {
+        let answered = self.requests.as_mut()?.next(fewest).await?;
         self.owned.note_release(&answered);
         Some(answered)
     }
@@ -150,7 +153,11 @@ impl<'a> Releasing<'a> {
 
 impl Drop for Releasing<'_> {
     fn drop(&mut self) {
-        let Some(requests) = self.requests.take() else { return };
+        let Some(mut requests) = self.requests.take() else { return };
+        // What is here already needs nobody to wait for it.
+        while let Some(answered) = requests.take_answer() {
+            self.owned.note_release(&answered);
+        }
         if requests.is_empty() && self.owned.claim().is_settled(self.driver.env.now()) {
             return;
         }

@@ -1,11 +1,11 @@
-//! Asks nodes about themselves, and changes their markers: the guard's own requests.
+//! Asks nodes about themselves and about names, and changes their markers: what is no round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fanout::FanOut;
 use super::{Answered, Driver};
-use crate::node::{Identity, MarkRequest, NodeError, NodeFuture};
+use crate::id::LockName;
+use crate::node::{Identity, Inspection, MarkRequest, NodeError, NodeFuture};
 
 impl Driver {
     /// Asks these nodes who they are.
@@ -16,6 +16,17 @@ impl Driver {
     ) -> Vec<Answered<Identity>> {
         let probes = nodes.into_iter().map(|index| (index, Arc::clone(&self.nodes[index]).probe()));
         self.ask_each(probes, patience).await
+    }
+
+    /// Looks at a name on every node, until `is_enough` of what has been answered; the answers are in no order.
+    pub(crate) async fn inspect(
+        &self,
+        name: &LockName,
+        patience: Duration,
+        is_enough: impl Fn(&[Answered<Inspection>]) -> bool,
+    ) -> Vec<Answered<Inspection>> {
+        let looks = self.nodes.iter().map(|node| Arc::clone(node).inspect(name.clone())).enumerate();
+        self.ask_until(looks, patience, is_enough).await
     }
 
     /// Changes markers, each with its own request; returns why those were not changed that were not.
@@ -36,14 +47,26 @@ impl Driver {
         calls: impl Iterator<Item = (usize, NodeFuture<T>)>,
         patience: Duration,
     ) -> Vec<Answered<T>> {
+        self.ask_until(calls, patience, |_| false).await
+    }
+
+    async fn ask_until<T>(
+        &self,
+        calls: impl Iterator<Item = (usize, NodeFuture<T>)>,
+        patience: Duration,
+        is_enough: impl Fn(&[Answered<T>]) -> bool,
+    ) -> Vec<Answered<T>> {
         let now = self.env.now();
-        let mut requests = FanOut::new(&*self.env, now, now.saturating_add(patience));
+        let mut requests = self.fan_out(now, now.saturating_add(patience));
         for (index, call) in calls {
-            requests.push(index, &self.addresses[index], call);
+            requests.push(index, call);
         }
         let mut answers = Vec::new();
-        while let Some(answer) = requests.next().await {
+        while let Some(answer) = requests.next(1).await {
             answers.push(answer);
+            if is_enough(&answers) {
+                break;
+            }
         }
         answers
     }

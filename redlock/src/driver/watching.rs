@@ -15,6 +15,9 @@ use crate::node::{NodeError, NodeFuture, Watch};
 /// does not stay unknown for ever.
 const ASK_ANYWAY: Duration = Duration::from_secs(6);
 
+/// How long nodes may take to say whether they are free still: a few round trips, and no more than a poll's distance.
+const STILL_FREE: Duration = Duration::from_millis(20);
+
 /// The watches of one waiter, a node each. Dropping it ends them.
 pub(crate) struct Watching {
     driver: Arc<Driver>,
@@ -54,13 +57,33 @@ impl Watching {
         let mut anyway = env.sleep_until(env.now().saturating_add(anyway));
         let mut poll = env.sleep_until(poll_at);
         std::future::poll_fn(|context| {
-            let (free, watched) = self.poll_nodes(context);
+            let states = self.poll_nodes(context);
             let quorum = self.driver.quorum.size();
-            if free >= quorum {
+            if states.free >= quorum {
                 return Poll::Ready(true);
             }
-            let waiting = if free + watched >= quorum { &mut anyway } else { &mut poll };
+            let waiting = if states.free + states.watched >= quorum { &mut anyway } else { &mut poll };
             waiting.poll_unpin(context).map(|()| false)
+        })
+        .await
+    }
+
+    /// Looks again at the nodes that have told: whether a quorum may still be had. Where too few say so in time, it may be.
+    /// Cancel safe as [`until_free`](Self::until_free).
+    pub(crate) async fn still_free(&mut self) -> bool {
+        self.arm();
+        let env = Arc::clone(&self.driver.env);
+        let mut limit = env.sleep_until(env.now().saturating_add(STILL_FREE));
+        std::future::poll_fn(|context| {
+            let states = self.poll_nodes(context);
+            let quorum = self.driver.quorum.size();
+            if states.free >= quorum {
+                return Poll::Ready(true);
+            }
+            if states.free + states.arming < quorum {
+                return Poll::Ready(false);
+            }
+            limit.poll_unpin(context).map(|()| true)
         })
         .await
     }
@@ -75,19 +98,26 @@ impl Watching {
         }
     }
 
-    /// How many nodes may be free, and how many would tell.
-    fn poll_nodes(&mut self, context: &mut Context<'_>) -> (usize, usize) {
-        let (mut free, mut watched) = (0, 0);
+    fn poll_nodes(&mut self, context: &mut Context<'_>) -> States {
+        let mut states = States { free: 0, watched: 0, arming: 0 };
         for node in &mut self.nodes {
             node.poll(context);
             match node {
-                Node::Free => free += 1,
-                Node::Watched(_) => watched += 1,
-                Node::Silent | Node::Arming(_) => {}
+                Node::Free => states.free += 1,
+                Node::Watched(_) => states.watched += 1,
+                Node::Arming(_) => states.arming += 1,
+                Node::Silent => {}
             }
         }
-        (free, watched)
+        states
     }
+}
+
+/// How many nodes may be free, would tell, and have not answered yet.
+struct States {
+    free: usize,
+    watched: usize,
+    arming: usize,
 }
 
 impl Node {

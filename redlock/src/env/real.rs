@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use rand::TryRng;
@@ -10,13 +11,15 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::timer::Timer;
-use super::{Env, RandomError};
+use super::{Env, RandomError, SPLIT_MIX_STEP, random_number, split_mix};
 use crate::id::Instant;
 
 /// One per `Locks`. Its threads end when the last task that uses it has ended.
 pub(crate) struct RealEnv {
     io: Handle,
     timer: Timer,
+    /// Where jitter stands. It is drawn with every lock: a system call would be felt.
+    jitter: AtomicU64,
     /// Dropping it ends the I/O thread.
     _stop: oneshot::Sender<()>,
 }
@@ -33,7 +36,9 @@ impl RealEnv {
             // A name look-up may still be running on a helper thread; nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Self { io, timer, _stop: stop })
+        let env = Self { io, timer, jitter: AtomicU64::new(0), _stop: stop };
+        env.jitter.store(random_number(&env), Ordering::Relaxed);
+        Ok(env)
     }
 }
 
@@ -60,6 +65,12 @@ impl Env for RealEnv {
 
     fn fill_random(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
         SysRng.try_fill_bytes(bytes).map_err(|error| RandomError(error.to_string()))
+    }
+
+    /// SplitMix64, begun by a number from the operating system.
+    fn jitter(&self) -> u64 {
+        let at = self.jitter.fetch_add(SPLIT_MIX_STEP, Ordering::Relaxed);
+        split_mix(at)
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {

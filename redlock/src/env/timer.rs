@@ -44,7 +44,7 @@ impl Timer {
     }
 
     pub(super) fn sleep_until(&self, at: Instant) -> Sleep {
-        Sleep { shared: Arc::clone(&self.shared), at, key: None }
+        Sleep { shared: Arc::clone(&self.shared), at, key: None, waker: None }
     }
 }
 
@@ -94,6 +94,8 @@ pub(super) struct Sleep {
     shared: Arc<Shared>,
     at: Instant,
     key: Option<u64>,
+    /// Whom the timer thread wakes.
+    waker: Option<Waker>,
 }
 
 impl Future for Sleep {
@@ -104,6 +106,11 @@ impl Future for Sleep {
         if clock::now() >= this.at {
             return Poll::Ready(());
         }
+        // It is in the queue as long as its time has not come: the thread need not be held up.
+        if this.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return Poll::Pending;
+        }
+        this.waker = Some(context.waker().clone());
         let mut queue = this.shared.lock();
         let number = *this.key.get_or_insert_with(|| {
             queue.next += 1;

@@ -7,7 +7,7 @@ use crate::driver::Driver;
 use crate::id::{Instant, Standing};
 use crate::node::{Mark, MarkRequest};
 use crate::quorum::Trust;
-use crate::quorum::restart::{self, Seen, Step};
+use crate::quorum::restart::{self, Agreed, Misfit, Seen, Step};
 use crate::telemetry::events;
 
 impl Fleet {
@@ -19,32 +19,45 @@ impl Fleet {
         ripe: &[bool],
         patience: Duration,
     ) -> bool {
-        let charter = restart::charter(self.wanted, seen);
+        let has_epochs = self.protections.node_set_epoch();
+        let agreed = restart::agree(self.wanted, seen, has_epochs);
         let now = driver.env.now();
         let mut requests = Vec::new();
-        let mut odd = false;
+        let (mut odd, mut replaced) = (false, Vec::new());
         for (node, known) in driver.nodes().iter().enumerate() {
             let standing = seen[node].standing;
-            let step = restart::step(standing, charter);
+            let step = restart::step(standing, agreed, has_epochs);
             self.note(driver, node, known.address(), standing, step);
             odd |= step != Step::Rest;
-            let mark = match step {
+            if let Step::Foreign(Misfit::Replaced { theirs, .. }) = step {
+                replaced.push(theirs);
+            }
+            // What is there goes on as it is, but for what is to change.
+            let own = match standing {
+                Standing::Marked(marker) => marker.charter,
+                _ => agreed.ours,
+            };
+            let (charter, mark) = match step {
                 Step::Rest | Step::Foreign(_) => continue,
-                Step::Quarantine(_) => {
+                Step::Quarantine(charter) => {
                     let lasts = if self.protections.quarantine() { self.quarantine } else { Duration::ZERO };
-                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts }
+                    (charter, Mark::Quarantine { incarnation: new_incarnation(driver), lasts })
                 }
-                Step::Join(_) => Mark::Join,
+                Step::Join(charter) => (charter, Mark::Join),
                 Step::Wait if self.is_endless(standing, known.clock(), now) => {
-                    Mark::Quarantine { incarnation: new_incarnation(driver), lasts: self.quarantine }
+                    let lasts = self.quarantine;
+                    (own, Mark::Quarantine { incarnation: new_incarnation(driver), lasts })
                 }
                 Step::Wait if !ripe[node] => continue,
-                Step::Wait => match self.admission(driver, node, standing, seen, now) {
-                    Some(floor) => Mark::Admit { floor },
+                Step::Wait => match self.admission(driver, node, standing, (seen, agreed), now) {
+                    Some(floor) => (own, Mark::Admit { floor }),
                     None => continue,
                 },
             };
             requests.push((node, MarkRequest::new(charter, mark)));
+        }
+        if replaced.len() >= self.quorum.blocking() {
+            self.note_replaced(replaced.into_iter().max());
         }
         for error in driver.mark(requests, patience).await {
             events::marker_not_changed(&error);
@@ -58,11 +71,12 @@ impl Fleet {
         driver: &Driver,
         node: usize,
         standing: Standing,
-        seen: &[Seen],
+        (seen, agreed): (&[Seen], Agreed),
         now: Instant,
     ) -> Option<u64> {
         let reading = driver.nodes()[node].clock();
-        if !self.is_ripe(standing, reading, now) {
+        // Whoever is being shut out admits nobody.
+        if agreed.marks.is_none() || !self.is_ripe(standing, reading, now) {
             return None;
         }
         let mut state = self.state();
@@ -73,7 +87,7 @@ impl Fleet {
         if self.is_watched(node) && state.clocks.trust(node, now) != Trust::Trusted {
             return None;
         }
-        let floor = restart::floor(node, seen, self.quorum, self.protections.fence_floor())?;
+        let floor = restart::floor(node, seen, self.quorum, agreed, self.protections.fence_floor())?;
         Some(floor.max(state.nodes.get(node).map_or(0, |known| known.floor)))
     }
 

@@ -4,18 +4,20 @@
 //! `cbf29ce484222325`, prime `100000001b3`) over bytes, and one step of SplitMix64 as the mixer. Both are a few lines in any
 //! language and have no key. FNV-1a alone would not do: its high bits hardly depend on the last bytes.
 
+use crate::env::split_mix;
+
 /// The hash of a group's name, which is needed for every lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GroupHash(u64);
 
 impl GroupHash {
     pub(super) fn of(group: &str) -> Self {
-        Self(mix(fnv1a(group.as_bytes())))
+        Self(split_mix(fnv1a(group.as_bytes())))
     }
 
     /// How much this group wants the name: the group with the highest score has it.
     fn score(self, name: u64) -> u64 {
-        mix(name ^ self.0)
+        split_mix(name ^ self.0)
     }
 }
 
@@ -40,14 +42,6 @@ fn fnv1a(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// One step of SplitMix64 (Steele, Lea and Flood, 2014) from the state `z`. It is a bijection.
-fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -67,7 +61,7 @@ mod tests {
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
         // The first three numbers of SplitMix64 with the seed 1234567.
         let step = 0x9e37_79b9_7f4a_7c15_u64;
-        let numbers = [0, 1, 2].map(|n| mix(step.wrapping_mul(n).wrapping_add(1_234_567)));
+        let numbers = [0, 1, 2].map(|n| split_mix(step.wrapping_mul(n).wrapping_add(1_234_567)));
         assert_eq!(
             numbers,
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]

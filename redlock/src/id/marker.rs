@@ -32,7 +32,7 @@ impl fmt::Display for Incarnation {
 pub struct Charter {
     /// Tells sets of nodes apart. Drawn at random by the first client.
     pub fleet: u64,
-    /// Counts the changes of the node set.
+    /// The number of the node set (`nodeSet`): counts its changes.
     pub epoch: u64,
     /// How many nodes there are.
     pub nodes: u32,
@@ -40,13 +40,44 @@ pub struct Charter {
     pub quorum: u32,
     /// The longest TTL (`maxExpiration`), in whole milliseconds, rounded up: so long may somebody hold what a node has forgotten.
     pub max_ttl: Duration,
+    /// How far the change to this node set has come.
+    pub stage: Stage,
 }
 
 impl Charter {
-    /// A charter with these fields.
+    /// A charter with these fields, of a set that is settled.
     pub fn new(fleet: u64, epoch: u64, nodes: u32, quorum: u32, max_ttl: Duration) -> Self {
-        Self { fleet, epoch, nodes, quorum, max_ttl }
+        Self { fleet, epoch, nodes, quorum, max_ttl, stage: Stage::Settled }
     }
+
+    /// The same at another stage.
+    #[must_use]
+    pub fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+
+    /// Whether a node under it serves clients that are configured with the node set of this number: its own, and the one before it
+    /// as long as it is open to that.
+    pub fn serves(&self, node_set: u64) -> bool {
+        let is_next = matches!(self.stage, Stage::Open { .. }) && node_set.checked_add(1) == Some(self.epoch);
+        self.epoch == node_set || is_next
+    }
+}
+
+/// How far the change to a node set has come: [`change_nodes`](crate::LocksBuilder::change_nodes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Clients of the set before, one number lower, may go on beside those of this one.
+    Open {
+        /// How many nodes the set before has.
+        nodes: u32,
+        /// How many of them must grant.
+        quorum: u32,
+    },
+    /// Clients of the set before are refused; what they were granted may not have ended yet.
+    Closed,
+    /// Nothing that was granted to them is left: the set may be changed again.
+    Settled,
 }
 
 /// What a node keeps about its own memory, in that memory: it goes when the memory goes.

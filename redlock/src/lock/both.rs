@@ -74,7 +74,7 @@ impl Lock {
 /// The token is above those of all holders before, in whichever group they held: each was counted in at least one of the two. And
 /// it is below those of all holders to come, wherever they hold: each will count up from it. Extending carries it to the
 /// nodes, as it carries every token.
-async fn join(here: LockGuard, there: LockGuard) -> Result<LockGuard, ExtendError> {
+async fn join(mut here: LockGuard, mut there: LockGuard) -> Result<LockGuard, ExtendError> {
     if let Some(top) = here.fencing_token().max(there.fencing_token()) {
         here.raise_token(top).await?;
         there.raise_token(top).await?;

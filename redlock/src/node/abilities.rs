@@ -25,6 +25,12 @@ pub struct Abilities {
     /// Whether the clock by which TTLs end can be set while the store runs. Such nodes are watched
     /// ([`LocksBuilder::restart_guard`](crate::LocksBuilder::restart_guard)), and must tell the time: [`Node::clock`](super::Node::clock).
     pub settable_clock: bool,
+    /// Whether looks show whose a name is and what its owner says of itself
+    /// ([`AcquireRequest::description`](super::AcquireRequest::description)); requests with a fence are enough to keep it.
+    pub descriptions: bool,
+    /// Whether a request that was polled once needs no further poll before its answer, or its failure, is there, and wakes its task then.
+    /// Who waits for several such nodes need not be woken at each answer; a node that says so wrongly is looked at late.
+    pub wakes_when_answered: bool,
 }
 
 /// What becomes of locks when the store's processes are restarted.
@@ -51,7 +57,8 @@ pub enum LateRequests {
 }
 
 impl Default for Abilities {
-    /// Those of a node that says nothing: counters, exact TTLs of any length, no notification, a clock that can be set.
+    /// Those of a node that says nothing: counters, exact TTLs of any length, no notification, no descriptions, a clock
+    /// that can be set.
     fn default() -> Self {
         Self {
             fencing: true,
@@ -62,6 +69,8 @@ impl Default for Abilities {
             late_requests: LateRequests::Refused,
             steps: 1,
             settable_clock: true,
+            descriptions: false,
+            wakes_when_answered: false,
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum Mark {
         /// Where fencing counters begin at least.
         floor: u64,
     },
-    /// Fencing counters begin there at least.
+    /// Fencing counters begin there at least, and the charter changes; nothing else.
     Raise {
         /// Where.
         floor: u64,

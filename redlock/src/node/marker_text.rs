@@ -1,13 +1,14 @@
 //! The marker that a server keeps about its own memory, as text (design, section 4, "Restart guard").
 //!
-//! One line of fields with one blank between them: `1`, incarnation, fleet, epoch, nodes, quorum, maxExpiration in ms, birth and end of the
+//! One line of fields with one blank between them: `1`, incarnation, fleet, epoch (`e`: settled, `e-n-q`: open to clients of the set before,
+//! of n nodes and quorum q, `e-`: closed to them), nodes, quorum, maxExpiration in ms, birth and end of the
 //! quarantine in the server's microseconds, floor (`-`: in quarantine), `a` if every write is on disk before it is answered
 //! (else `-`), `run_id`, `master_replid`. Whoever changes a marker compares the whole text first, so that of two clients one is
 //! first.
 
 use std::time::Duration;
 
-use crate::id::{Charter, Incarnation, Marker};
+use crate::id::{Charter, Incarnation, Marker, Stage};
 
 /// A marker with what the server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,12 @@ const LONGEST: usize = 400;
 /// The fields before birth.
 pub(crate) fn head(incarnation: Incarnation, charter: &Charter) -> String {
     let Charter { fleet, epoch, nodes, quorum, max_ttl, .. } = charter;
-    format!("1 {incarnation} {fleet:016x} {epoch} {nodes} {quorum} {}", max_ttl.as_millis())
+    let stage = match charter.stage {
+        Stage::Settled => String::new(),
+        Stage::Open { nodes, quorum } => format!("-{nodes}-{quorum}"),
+        Stage::Closed => "-".to_owned(),
+    };
+    format!("1 {incarnation} {fleet:016x} {epoch}{stage} {nodes} {quorum} {}", max_ttl.as_millis())
 }
 
 /// The field behind the end of the quarantine.
@@ -80,13 +86,15 @@ pub(crate) fn parse(text: &str) -> Option<Text> {
         return None;
     };
     let hex = |text: &str| u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16);
+    let (number, stage) = parse_epoch(epoch)?;
     let charter = Charter::new(
         hex(fleet)?,
-        epoch.parse().ok()?,
+        number,
         nodes.parse().ok()?,
         quorum.parse().ok()?,
         Duration::from_millis(max.parse().ok()?),
-    );
+    )
+    .at(stage);
     let floor = if *floor == "-" { None } else { Some(floor.parse().ok()?) };
     let marker = Marker::new(Incarnation::new(hex(incarnation)?), charter, until.parse().ok()?, floor);
     let durable = match *durable {
@@ -96,6 +104,19 @@ pub(crate) fn parse(text: &str) -> Option<Text> {
     };
     let (process, history) = ((*process).to_owned(), (*history).to_owned());
     (*version == "1").then_some(Text { marker, born: born.parse().ok()?, durable, process, history })
+}
+
+/// The number of the node set, and how far the change to it has come.
+fn parse_epoch(text: &str) -> Option<(u64, Stage)> {
+    let Some((number, stage)) = text.split_once('-') else {
+        return Some((text.parse().ok()?, Stage::Settled));
+    };
+    let stage = match stage.split_once('-') {
+        None if stage.is_empty() => Stage::Closed,
+        None => return None,
+        Some((nodes, quorum)) => Stage::Open { nodes: nodes.parse().ok()?, quorum: quorum.parse().ok()? },
+    };
+    Some((number.parse().ok()?, stage))
 }
 
 #[cfg(test)]
@@ -122,6 +143,21 @@ mod tests {
         assert_eq!((read.marker.until, read.marker.floor), (1_700_000_030_302_000, Some(77)));
         assert_eq!((read.born, read.durable), (1_700_000_000_000_000, true));
         assert_eq!((read.process.as_str(), read.history.as_str()), ("0a1b", "cdef"));
+    }
+
+    #[test]
+    fn a_change_of_the_node_set_is_read_at_every_stage() {
+        for (epoch, stage) in
+            [("2", Stage::Settled), ("2-", Stage::Closed), ("2-5-3", Stage::Open { nodes: 5, quorum: 3 })]
+        {
+            let written = text().replace(" 2 5 3 ", &format!(" {epoch} 5 3 "));
+            let charter = parse(&written).unwrap().marker.charter;
+            assert_eq!((charter.epoch, charter.stage), (2, stage), "{epoch}");
+            assert!(written.starts_with(&head(Incarnation::new(0xabc), &charter)), "{epoch}");
+        }
+        for epoch in ["-", "2-5", "2-5-", "2--", "2-5-3-", "-5-3"] {
+            assert_eq!(parse(&text().replace(" 2 5 3 ", &format!(" {epoch} 5 3 "))), None, "{epoch}");
+        }
     }
 
     #[test]

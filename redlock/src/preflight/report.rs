@@ -23,6 +23,16 @@ impl Report {
         Self { quorum, nodes, findings }
     }
 
+    /// Adds what was found elsewhere, about one of these nodes or about all of them together.
+    pub fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// How many nodes were looked at, and how many must grant.
+    pub fn quorum(&self) -> Quorum {
+        self.quorum
+    }
+
     /// All findings, the good ones too: those about the nodes together first, then node by node.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

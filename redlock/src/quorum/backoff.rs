@@ -24,19 +24,25 @@ pub(crate) struct Backoff {
     interval: Duration,
     splits: u32,
     unreachable: u32,
-    /// How far the waiters of this lock must spread after a wake-up: one more with every split, one less with every
-    /// refusal that was clean.
-    spread: u32,
+    /// How many seem to ask at the same moments, in quarters: doubled by every split, one quarter less whenever somebody
+    /// else was first.
+    contenders: u32,
     /// The attempts after wake-ups have used up their share of time up to here.
     spent: Instant,
 }
 
 /// The first pause after a split vote: a few round trips.
 const SPLIT: Duration = Duration::from_millis(1);
+/// The longest pause after many split votes in a row, where the interval is not longer: fifty who poll every 20 ms on slow
+/// machines were found to split each other's votes for ever.
+const CROWDED: Duration = Duration::from_millis(256);
 /// The longest pause while too few nodes answer, where the interval is not longer itself.
 const UNREACHABLE: Duration = Duration::from_millis(500);
-/// Beyond it a pause after a wake-up would not grow any more.
-const MOST_SPREAD: u32 = 6;
+/// Beyond it pauses would not grow any more, and be long in shrinking.
+const MOST_SPLITS: u32 = 9;
+/// In [`Backoff::contenders`]: one, and the most that are reckoned with.
+const ONE: u32 = 4;
+const MOST_CONTENDERS: u32 = 64 * ONE;
 /// The longest pause after a wake-up, where the interval is not shorter.
 const WOKEN: Duration = Duration::from_millis(20);
 /// So many wake-ups in a row may bring nothing before they are slowed down to the pace of polling.
@@ -45,23 +51,23 @@ const FREE_WAKEUPS: u32 = 3;
 impl Backoff {
     /// Polls about every `interval` while somebody holds the lock.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, splits: 0, unreachable: 0, spread: 0, spent: Instant::from_nanos(0) }
+        Self { interval, splits: 0, unreachable: 0, contenders: ONE, spent: Instant::from_nanos(0) }
     }
 
     /// The next pause; `random` is any number. Never zero.
     pub(crate) fn pause(&mut self, situation: Situation, random: u64) -> Duration {
         let longest = match situation {
             Situation::Held { remaining } => {
-                self.splits = 0;
-                self.spread = self.spread.saturating_sub(1);
+                self.splits = self.splits.saturating_sub(1);
+                self.contenders = self.contenders.saturating_sub(1).max(ONE);
                 // Once it has expired there, a try is worth it; a moment later, so that it has.
                 let free = remaining.map(|left| left.saturating_add(Duration::from_millis(1)));
                 free.map_or(self.interval, |free| free.min(self.interval))
             }
             Situation::Split => {
-                self.splits = self.splits.saturating_add(1);
-                self.spread = self.spread.saturating_add(1).min(MOST_SPREAD);
-                doubled(SPLIT, self.splits).min(self.interval.max(SPLIT))
+                self.splits = self.splits.saturating_add(1).min(MOST_SPLITS);
+                self.contenders = self.contenders.saturating_mul(2).min(MOST_CONTENDERS);
+                doubled(SPLIT, self.splits).min(self.interval.max(CROWDED))
             }
             Situation::Unreachable => {
                 self.unreachable = self.unreachable.saturating_add(1);
@@ -74,21 +80,37 @@ impl Backoff {
         full_jitter(longest, random)
     }
 
-    /// The pause after the nodes have told that the lock may be free; `random` is any number.
+    /// The pause after the nodes have told that the lock may be free; `round` is how long the latest round took, `random` any
+    /// number. After a pause that is not zero, look first whether it is free still.
     ///
-    /// None at first: the lock is free and nobody asks. Where the votes of those who were woken together have split, they
-    /// spread; and wake-ups that bring nothing cost no more rounds in the long run than polling would.
-    pub(crate) fn pause_when_woken(&mut self, now: Instant, random: u64) -> Duration {
-        let longest = self.interval.min(WOKEN);
+    /// None at first: the lock is free and nobody asks. Where the votes of those who were woken together have split, about
+    /// one of them is to ask at once, and the others one after the other, a round apart, as long as nobody has it. Wake-ups
+    /// that bring nothing cost no more rounds in the long run than polling would.
+    pub(crate) fn pause_when_woken(&mut self, now: Instant, round: Duration, random: u64) -> Duration {
+        let longest = self.longest_when_woken();
         let share = longest / 2;
         self.spent = self.spent.max(now.saturating_sub(share * FREE_WAKEUPS)).saturating_add(share);
         if self.spent > now {
             return full_jitter(longest, random);
         }
-        match self.spread {
+        let contenders = self.contenders / ONE;
+        match u32::try_from(random % u64::from(contenders)).unwrap_or(0) {
             0 => Duration::ZERO,
-            spread => full_jitter(doubled(SPLIT, spread).min(longest), random),
+            turn => {
+                let round = round.min(longest / contenders);
+                round.saturating_mul(turn).saturating_add(full_jitter(round, random / u64::from(contenders)))
+            }
         }
+    }
+
+    /// Somebody else was first during the pause after a wake-up, so that no round was spent. When to ask without being told.
+    pub(crate) fn taken_meanwhile(&mut self, random: u64) -> Duration {
+        self.spent = self.spent.saturating_sub(self.longest_when_woken() / 2);
+        self.pause(Situation::Held { remaining: None }, random)
+    }
+
+    fn longest_when_woken(&self) -> Duration {
+        self.interval.min(WOKEN)
     }
 }
 

@@ -10,9 +10,11 @@ use crate::id::{Incarnation, Instant};
 use super::Quorum;
 
 /// The account of one owner token, a lane a node.
+///
+/// Every lock that is held has one, so that it is kept small.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
-    lanes: Vec<Lane>,
+    lanes: Box<[Lane]>,
     /// Releases have begun.
     closing: bool,
 }
@@ -27,34 +29,58 @@ struct Lane {
     ended: Ended,
     /// Nothing of this owner is left after this point, whatever happened.
     gone_at: Instant,
-    /// The memory of the node that granted last; the inner `None`: it does not say.
-    granted_in: Option<Option<Incarnation>>,
+    /// Whether the node has granted, and in what memory the last time.
+    granted_in: Granted,
     /// A release is awaited: what had ended when it was sent. It says nothing of what ended later, which it may have
     /// overtaken over a new connection.
-    releasing: Option<Ended>,
+    releasing: Option<Counts>,
+}
+
+/// What is known of the memory that a node granted in.
+#[derive(Debug, Clone, Copy, Default)]
+enum Granted {
+    /// It has not granted.
+    #[default]
+    Never,
+    /// It does not say.
+    Somewhere,
+    In(Incarnation),
 }
 
 /// Acquires that may have left a key, or will.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ended {
+    counts: Counts,
+    /// The latest deadline of those given up: they may run until then.
+    deadline: Instant,
+}
+
+/// How many acquires have ended, and how.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
     granted: u32,
     given_up: u32,
-    /// The latest deadline of those given up: they may run until then.
-    deadline: Option<Instant>,
 }
 
 impl Ended {
     fn count(self) -> u32 {
-        self.granted + self.given_up
+        self.counts.granted.saturating_add(self.counts.given_up)
+    }
+
+    /// Until when those given up may run; `None`: there are none.
+    fn deadline(self) -> Option<Instant> {
+        (self.counts.given_up > 0).then_some(self.deadline)
+    }
+
+    fn give_up(&mut self, deadline: Instant) {
+        self.deadline = self.deadline().max(Some(deadline)).unwrap_or(deadline);
+        self.counts.given_up = self.counts.given_up.saturating_add(1);
     }
 
     /// Takes away what a release has dealt with.
-    fn settle(&mut self, granted: u32, given_up: u32) {
-        self.granted = self.granted.saturating_sub(granted);
-        self.given_up = self.given_up.saturating_sub(given_up);
-        if self.given_up == 0 {
-            self.deadline = None;
-        }
+    fn settle(&mut self, dealt_with: Counts) {
+        self.counts.granted = self.counts.granted.saturating_sub(dealt_with.granted);
+        self.counts.given_up = self.counts.given_up.saturating_sub(dealt_with.given_up);
     }
 }
 
@@ -74,13 +100,13 @@ pub(crate) enum Answer {
 
 impl Claim {
     pub(crate) fn new(quorum: Quorum) -> Self {
-        Self { lanes: vec![Lane::default(); quorum.nodes()], closing: false }
+        Self { lanes: vec![Lane::default(); quorum.nodes()].into(), closing: false }
     }
 
     /// An acquire is about to be sent. `keeps_for` is how long a node may keep the key, drift included.
     pub(crate) fn asked(&mut self, node: usize, deadline: Instant, keeps_for: Duration) {
         if let Some(lane) = self.lanes.get_mut(node) {
-            lane.awaited += 1;
+            lane.awaited = lane.awaited.saturating_add(1);
             // With two of them it can no longer be told whose key it was.
             lane.consumed = false;
             lane.gone_at = lane.gone_at.max(deadline.saturating_add(keeps_for));
@@ -103,18 +129,15 @@ impl Claim {
             Answer::NoEffect => {}
             // Its key was found and deleted: it has run, and runs only once.
             _ if consumed => {}
-            Answer::Granted => lane.ended.granted += 1,
-            Answer::GivenUp { deadline } => {
-                lane.ended.given_up += 1;
-                lane.ended.deadline = lane.ended.deadline.max(Some(deadline));
-            }
+            Answer::Granted => lane.ended.counts.granted = lane.ended.counts.granted.saturating_add(1),
+            Answer::GivenUp { deadline } => lane.ended.give_up(deadline),
         }
     }
 
     /// A node has granted, in this memory.
     pub(crate) fn granted_in(&mut self, node: usize, memory: Option<Incarnation>) {
         if let Some(lane) = self.lanes.get_mut(node) {
-            lane.granted_in = Some(memory);
+            lane.granted_in = memory.map_or(Granted::Somewhere, Granted::In);
         }
     }
 
@@ -124,8 +147,9 @@ impl Claim {
         let Some(lane) = self.lanes.get(node) else { return false };
         match lane.granted_in {
             // One whose answer is still awaited may have voted, and lost the key since.
-            None => lane.awaited == 0,
-            Some(then) => then.is_some() && now.is_some() && then != now,
+            Granted::Never => lane.awaited == 0,
+            Granted::Somewhere => false,
+            Granted::In(then) => now.is_some_and(|now| now != then),
         }
     }
 
@@ -147,8 +171,8 @@ impl Claim {
         for (node, lane) in self.lanes.iter_mut().enumerate() {
             let owes = lane.ended.count() > 0 || (behind_awaited && lane.awaited > 0 && !lane.consumed);
             if owes && lane.releasing.is_none() && now < lane.gone_at {
-                lane.releasing = Some(lane.ended);
-                due.push((node, lane.ended.deadline));
+                lane.releasing = Some(lane.ended.counts);
+                due.push((node, lane.ended.deadline()));
             }
         }
         due
@@ -158,13 +182,14 @@ impl Claim {
     pub(crate) fn released(&mut self, node: usize, was_held: bool, settled: bool) {
         let Some(lane) = self.lanes.get_mut(node) else { return };
         let known = lane.releasing.take().unwrap_or_default();
-        let unresolved = lane.awaited + lane.ended.count();
+        let unresolved = lane.awaited.saturating_add(lane.ended.count());
         if was_held && unresolved == 1 {
             // The key was that acquire's: it has run, and runs only once.
             lane.consumed = lane.awaited == 1;
             lane.ended = Ended::default();
         } else {
-            lane.ended.settle(known.granted, if settled { known.given_up } else { 0 });
+            let given_up = if settled { known.given_up } else { 0 };
+            lane.ended.settle(Counts { given_up, ..known });
         }
     }
 
@@ -177,7 +202,8 @@ impl Claim {
 
     /// Forgets what was given up without an answer: what a client without this safeguard does.
     pub(crate) fn forget_given_up(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.ended.settle(0, u32::MAX));
+        let all = Counts { granted: 0, given_up: u32::MAX };
+        self.lanes.iter_mut().for_each(|lane| lane.ended.settle(all));
     }
 
     /// Forgets what is still awaited: what a client without that safeguard does.

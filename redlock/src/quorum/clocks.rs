@@ -155,7 +155,13 @@ impl Clocks {
         let recent = |watch: &Watch| {
             watch.latest.filter(|read| now.saturating_since(read.to) <= self.window).map(|read| read.middle())
         };
-        let mut known: Vec<i64> = self.watches.iter().filter_map(recent).collect();
+        // This is asked for every vote: no allocation.
+        let mut all = [0; Quorum::MAX_NODES];
+        let mut count = 0;
+        for (slot, offset) in all.iter_mut().zip(self.watches.iter().filter_map(recent)) {
+            (*slot, count) = (offset, count + 1);
+        }
+        let known = &mut all[..count];
         if known.len() < self.quorum.size() {
             return None;
         }
@@ -255,8 +261,12 @@ impl Watch {
     /// offset was then.
     fn jump(&self, new: &Slot, budget: &Budget) -> Option<(i64, i64)> {
         self.earlier().find_map(|old| {
-            let limit = budget.honest(new.to.saturating_since(old.from));
             let (ahead, behind) = (new.least.saturating_sub(old.most), old.least.saturating_sub(new.most));
+            // Nearly always; no limit is below the least, whose computation is left out here.
+            if ahead.max(behind) <= budget.least {
+                return None;
+            }
+            let limit = budget.honest(new.to.saturating_since(old.from));
             if ahead > limit {
                 Some((ahead, old.most))
             } else {
@@ -272,9 +282,10 @@ impl Watch {
     fn may_have_jumped(&self, budget: &Budget) -> bool {
         let Some(new) = self.latest else { return true };
         self.earlier().any(|old| {
+            let ahead = new.least.saturating_sub(old.most);
             let doubt = old.most.saturating_sub(old.least).max(0);
-            let limit = budget.harmless(new.to.saturating_since(old.from), doubt);
-            new.least.saturating_sub(old.most) > limit
+            // No limit is below half of the least, as above.
+            ahead > budget.least / 2 && ahead > budget.harmless(new.to.saturating_since(old.from), doubt)
         })
     }
 

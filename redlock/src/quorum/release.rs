@@ -1,6 +1,6 @@
 //! The counting of a release: what may truthfully be said of it.
 
-use super::Quorum;
+use super::{NodeSet, Quorum};
 
 /// What one node said to a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub(crate) enum ReleaseVote {
 #[derive(Debug, Clone)]
 pub(crate) struct ReleaseTally {
     quorum: Quorum,
-    votes: Vec<Option<ReleaseVote>>,
+    released: NodeSet,
+    not_held: NodeSet,
+    unknown: NodeSet,
 }
 
 /// What a release came to.
@@ -35,24 +37,42 @@ pub(crate) enum ReleaseOutcome {
 
 impl ReleaseTally {
     pub(crate) fn new(quorum: Quorum) -> Self {
-        Self { quorum, votes: vec![None; quorum.nodes()] }
+        let [released, not_held, unknown] = [NodeSet::default(); 3];
+        Self { quorum, released, not_held, unknown }
     }
 
     /// Counts a vote; `false` if this node has voted already or does not exist.
     pub(crate) fn record(&mut self, node: usize, vote: ReleaseVote) -> bool {
-        match self.votes.get_mut(node) {
-            Some(slot @ None) => {
-                *slot = Some(vote);
-                true
-            }
-            _ => false,
+        let is_first = node < self.quorum.nodes() && self.vote(node).is_none();
+        let cast = match vote {
+            ReleaseVote::Released => &mut self.released,
+            ReleaseVote::NotHeld => &mut self.not_held,
+            ReleaseVote::Unknown => &mut self.unknown,
+        };
+        is_first && cast.insert(node)
+    }
+
+    /// What a node has voted.
+    pub(crate) fn vote(&self, node: usize) -> Option<ReleaseVote> {
+        if self.released.contains(node) {
+            Some(ReleaseVote::Released)
+        } else if self.not_held.contains(node) {
+            Some(ReleaseVote::NotHeld)
+        } else {
+            self.unknown.contains(node).then_some(ReleaseVote::Unknown)
         }
     }
 
+    /// Fewer further votes than this cannot decide a pending release; at least 1.
+    pub(crate) fn fewest_to_decide(&self) -> usize {
+        let confirmed = self.quorum.size().saturating_sub(self.released.len());
+        let not = self.quorum.blocking().saturating_sub(self.not_held.len() + self.unknown.len());
+        confirmed.min(not).max(1)
+    }
+
     pub(crate) fn outcome(&self) -> ReleaseOutcome {
-        let count = |vote| self.votes.iter().flatten().filter(|&&cast| cast == vote).count();
-        let (released, not_held) = (count(ReleaseVote::Released), count(ReleaseVote::NotHeld));
-        let missing = self.votes.iter().filter(|vote| vote.is_none()).count();
+        let (released, not_held) = (self.released.len(), self.not_held.len());
+        let missing = self.quorum.nodes() - released - not_held - self.unknown.len();
         if released >= self.quorum.size() {
             ReleaseOutcome::Released
         } else if self.quorum.blocked_by(not_held) {

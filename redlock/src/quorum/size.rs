@@ -48,7 +48,12 @@ impl Quorum {
 
     /// Whether so many nodes that will not grant make the quorum impossible.
     pub(crate) const fn blocked_by(self, nodes: usize) -> bool {
-        nodes > self.nodes - self.size
+        nodes >= self.blocking()
+    }
+
+    /// How many nodes that will not grant make the quorum impossible.
+    pub(crate) const fn blocking(self) -> usize {
+        self.nodes - self.size + 1
     }
 }
 

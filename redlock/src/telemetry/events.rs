@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::target::{LOCK, LOCKS, NODE};
+use super::target::{ELECTION, LOCK, LOCKS, NODE};
 use crate::error::{LostReason, NodeReport, Nodes};
-use crate::id::LockName;
+use crate::id::{FencingToken, LockName};
 use crate::node::NodeError;
 
 #[cfg(any(feature = "redis", feature = "zookeeper", feature = "memcached", feature = "etcd"))]
@@ -111,4 +111,24 @@ pub(crate) fn lock_not_held(lock: &LockName) {
 
 pub(crate) fn release_unconfirmed(lock: &LockName, nodes: &[NodeReport]) {
     warn!(target: LOCK, %lock, nodes = %Nodes(nodes), "release is not confirmed; it goes on in the background");
+}
+
+pub(crate) fn leads(election: &LockName, epoch: FencingToken, candidate: impl Display) {
+    info!(target: ELECTION, %election, epoch = epoch.get(), %candidate, "candidate leads");
+}
+
+pub(crate) fn leads_no_more(election: &LockName, epoch: FencingToken) {
+    info!(target: ELECTION, %election, epoch = epoch.get(), "leader has resigned");
+}
+
+pub(crate) fn leadership_lost(election: &LockName, epoch: FencingToken, reason: LostReason) {
+    warn!(target: ELECTION, %election, epoch = epoch.get(), %reason, "leadership is lost");
+}
+
+pub(crate) fn won_too_late(election: &LockName, epoch: FencingToken) {
+    warn!(target: ELECTION, %election, epoch = epoch.get(), "election was won too late; it goes on");
+}
+
+pub(crate) fn work_overruns(election: &LockName, epoch: FencingToken) {
+    error!(target: ELECTION, %election, epoch = epoch.get(), "work of leader has not ended with its leadership");
 }

@@ -23,6 +23,7 @@ struct Handles {
     waiters: Gauge,
     locks_held: Gauge,
     hold: Vec<Histogram>,
+    handovers: Counter,
     losses: Vec<Counter>,
     renewal: Vec<Histogram>,
     releases: Vec<Counter>,
@@ -110,6 +111,14 @@ labels! {
     }
 }
 
+/// How a hold or a leadership ended.
+pub(super) const END_LABELS: &[&str] = End::LABELS;
+
+/// Where in [`END_LABELS`] that stands.
+pub(super) fn end_of(lost: Option<LostReason>) -> usize {
+    End::of(lost) as usize
+}
+
 impl Meters {
     /// Registers everything with the recorder that is installed now.
     pub(crate) fn new(nodes: &[Arc<str>]) -> Self {
@@ -127,6 +136,7 @@ impl Meters {
             waiters: names::WAITERS.gauge([]),
             locks_held: names::LOCKS_HELD.gauge([]),
             hold: each(End::LABELS, &|end| names::HOLD.histogram([("end", end)])),
+            handovers: names::HANDOVERS.counter([]),
             losses: count(&End::LABELS[1..], &|reason| names::LOSSES.counter([("reason", reason)])),
             renewal: each(Renewal::LABELS, &|outcome| names::RENEWAL.histogram([("outcome", outcome)])),
             releases: count(Release::LABELS, &|outcome| names::RELEASES.counter([("outcome", outcome)])),
@@ -178,6 +188,12 @@ impl Meters {
     /// A lock is held.
     pub(crate) fn held(&self) {
         self.0.locks_held.increment(1);
+    }
+
+    /// A holder that had it for so long has left it to the next of this process.
+    pub(crate) fn handed_over(&self, held_for: Duration) {
+        self.0.handovers.increment(1);
+        record(&self.0.hold, End::of(None) as usize, held_for);
     }
 
     /// A lock is held no longer: released, or lost for a reason.

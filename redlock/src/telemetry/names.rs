@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
 
-/// One metric. Its labels are bounded: a fixed list of words, or the addresses of the nodes.
+/// One metric. Its labels are bounded: a fixed list of words, the addresses of the nodes, or the names of the program's elections.
 pub(super) struct Metric {
     name: &'static str,
     kind: Kind,
@@ -44,6 +44,8 @@ metrics! {
         "Locks that are held now";
     HOLD = Histogram Seconds "redlock_hold_seconds"
         "From the acquisition of a lock to its end, by how it ended";
+    HANDOVERS = Counter Count "redlock_handovers_total"
+        "Locks that were handed to the next waiter of this process";
     LOSSES = Counter Count "redlock_losses_total"
         "Locks that were lost, by reason";
     RENEWAL = Histogram Seconds "redlock_renewal_seconds"
@@ -68,6 +70,18 @@ metrics! {
         "Jumps of a node's clock, by node";
     OWN_CLOCK_JUMPS = Counter Count "redlock_own_clock_jumps_total"
         "Jumps of this machine's clock against those of a quorum of nodes";
+    ELECTION_LEADING = Gauge Count "redlock_election_leading"
+        "Whether this process leads now, by election";
+    ELECTION_EPOCH = Gauge Count "redlock_election_epoch"
+        "The epoch of the latest leadership of this process, by election";
+    ELECTION_WINS = Counter Count "redlock_election_wins_total"
+        "Leaderships of this process, by election";
+    ELECTION_ENDS = Counter Count "redlock_election_ends_total"
+        "Ends of leaderships of this process, by election and by how they ended";
+    ELECTION_FAILURES = Counter Count "redlock_election_failures_total"
+        "Campaigns that failed, by election and reason";
+    ELECTION_OVERRUNS = Counter Count "redlock_election_overruns_total"
+        "Leaderships whose work had not ended when their validity had, by election";
 }
 
 impl Metric {

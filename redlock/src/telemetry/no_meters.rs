@@ -46,6 +46,9 @@ impl Meters {
     pub(crate) fn held(&self) {}
 
     #[inline(always)]
+    pub(crate) fn handed_over(&self, _: Duration) {}
+
+    #[inline(always)]
     pub(crate) fn ended(&self, _: Option<LostReason>, _: impl FnOnce() -> Duration) {}
 
     #[inline(always)]

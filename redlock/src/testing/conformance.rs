@@ -49,6 +49,7 @@ mod bench;
 mod check;
 mod client;
 mod deadlines;
+mod describing;
 mod extending;
 mod fencing;
 mod holding;
@@ -77,6 +78,7 @@ pub fn suite() -> Vec<Check> {
         sending::checks(),
         fencing::checks(),
         looking::checks(),
+        describing::checks(),
         names::checks(),
         watching::checks(),
         silence::checks(),

@@ -351,7 +351,8 @@ impl Node for FaultyNode {
     }
 
     fn abilities(&self) -> Abilities {
-        self.node.abilities()
+        // What it delays needs polls of its own.
+        Abilities { wakes_when_answered: false, ..self.node.abilities() }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

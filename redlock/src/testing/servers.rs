@@ -24,6 +24,7 @@ mod cluster;
 mod error;
 mod etcd;
 mod fleet;
+mod home;
 mod lock_user;
 mod memcached;
 mod options;

@@ -1,27 +1,44 @@
 //! What a figure depends on: the machine, the server and the versions.
 
-use std::{fs, process::Command, thread};
+use std::{fs, process::Command, thread, time::SystemTime};
 
 use super::Result;
 
 /// The lock file that this binary was built with.
 const LOCK_FILE: &str = include_str!("../../../Cargo.lock");
 
-/// Lines to print above any figure.
+/// What to say beside any figure, a paragraph of Markdown; `peers` are other libraries that are measured.
 ///
 /// # Errors
 /// The lock file is damaged.
-pub fn description() -> Result<String> {
-    Ok(format!(
-        "machine: {}, {} cores, Linux {}, load {}\nversions: {}, {}, {}\n",
-        cpu_model(),
-        thread::available_parallelism().map_or(0, usize::from),
-        one_line("/proc/sys/kernel/osrelease"),
-        one_line("/proc/loadavg"),
-        version("redis-server", "v=")?,
-        version("rustc", "")?,
-        crates(&["fred", "tokio", "futures"])?,
-    ))
+pub fn description(peers: &str) -> Result<String> {
+    let day = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let lines = [
+        format!(
+            "- {}, {} cores, Linux {}",
+            cpu_model(),
+            thread::available_parallelism().map_or(0, usize::from),
+            one_line("/proc/sys/kernel/osrelease")
+        ),
+        format!(
+            "- on {}, when the load was {}",
+            day.split('T').next().unwrap_or_default(),
+            one_line("/proc/loadavg")
+        ),
+        format!(
+            "- {}, {}, {}",
+            version("redis-server", "v=")?,
+            version("memcached", "")?,
+            version("etcd", "")?
+        ),
+        format!(
+            "- {}, {}",
+            version("rustc", "")?,
+            crates(&["redlock-quorum", "fred", "tokio", "futures", "rslock", "redis"])?
+        ),
+        format!("- {peers}"),
+    ];
+    Ok(lines.into_iter().filter(|line| line.len() > 2).collect::<Vec<_>>().join("\n"))
 }
 
 fn cpu_model() -> String {
@@ -64,8 +81,9 @@ mod tests {
 
     #[test]
     fn the_description_names_the_versions_of_the_crates() {
-        let text = description().unwrap();
+        let text = description("a peer 1.0").unwrap();
         assert!(text.contains("fred 10."), "{text}");
         assert!(text.contains("tokio 1."), "{text}");
+        assert!(text.ends_with("- a peer 1.0"), "{text}");
     }
 }

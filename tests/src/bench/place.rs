@@ -10,13 +10,12 @@ use std::{
     time::Duration,
 };
 
-use hdrhistogram::Histogram;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::oneshot,
 };
 
-use super::{Result, contender::Contender, yardstick::Block};
+use super::{Result, contender::Contender, usage::process_cpu, yardstick::Block};
 
 /// Worker threads of the caller's multi-thread runtime.
 pub const WORKERS: usize = 2;
@@ -129,18 +128,9 @@ impl Place {
             }),
         };
         let (wall, cpu) = start.elapsed();
-        let mut block = Block {
-            acquire: Histogram::new(3)?,
-            release: Histogram::new(3)?,
-            cycles: each * tasks,
-            wall,
-            cpu,
-        };
-        for (acquire, release) in samples.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten() {
-            block.acquire.record(nanos(acquire))?;
-            block.release.record(nanos(release))?;
-        }
-        Ok(block)
+        let samples = samples.into_iter().collect::<Result<Vec<_>>>()?;
+        let nanos = |(acquire, release)| (nanos(acquire), nanos(release));
+        Block::of(samples.into_iter().flatten().map(nanos), wall, cpu)
     }
 }
 
@@ -176,11 +166,6 @@ impl Start {
     fn elapsed(&self) -> (Duration, Duration) {
         (self.wall.elapsed(), process_cpu().saturating_sub(self.cpu))
     }
-}
-
-fn process_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 impl IoThread {

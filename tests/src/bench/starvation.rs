@@ -14,15 +14,31 @@ use super::{
     Result,
     bare_fred::Held,
     place::{Caller, Io, Place, WORKERS},
+    progress::Progress,
     stats,
     table::Table,
 };
 
 const PERIOD: Duration = Duration::from_millis(100);
-const BUSY: Duration = Duration::from_secs(2);
-/// Before and after the busy time.
-const MARGIN: Duration = Duration::from_millis(500);
-const REPEATS: usize = 5;
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(skip)] // Others of the same name flatten it.
+pub struct Effort {
+    /// How often the caller's threads are kept busy, in each arrangement
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// For how long
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration)]
+    busy: Duration,
+}
+
+impl Effort {
+    /// Before and after the busy time.
+    fn margin(self) -> Duration {
+        self.busy / 4
+    }
+}
 
 struct Case {
     name: &'static str,
@@ -59,27 +75,29 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// Renews every 100 ms where each case says, blocks every thread of the caller's runtime for 2 s, and reports the
+/// Renews every 100 ms where each case says, blocks every thread of the caller's runtime, and reports the
 /// largest time between two confirmed renewals.
 ///
 /// # Errors
 /// A node that does not answer, or threads that cannot be started.
-pub fn measure(urls: &[String]) -> Result<String> {
+pub fn measure(urls: &[String], effort: Effort) -> Result<Table> {
     let mut table = Table::new(["renewal runs on", "largest gap ms, median", "worst", "idle, median"]);
+    let mut progress =
+        Progress::start("renewals while the caller is busy", CASES.len() * effort.repeats as usize);
     for case in &CASES {
+        progress.doing(case.name);
         let (mut blocked, mut idle) = (Vec::new(), Vec::new());
-        for repeat in 0..REPEATS {
-            eprint!("\rstarvation, {}: {} of {REPEATS}\x1b[K", case.name, repeat + 1);
-            let gaps = Gaps::measure(case, urls.to_vec())?;
+        for _ in 0..effort.repeats {
+            let gaps = Gaps::measure(case, urls.to_vec(), effort)?;
             blocked.push(gaps.blocked);
             idle.push(gaps.idle);
+            progress.step();
         }
         let worst = blocked.iter().copied().fold(0.0, f64::max);
         let cells = [stats::median(&blocked), worst, stats::median(&idle)].map(|value| format!("{value:.0}"));
         table.row(std::iter::once(case.name.to_owned()).chain(cells));
     }
-    eprintln!();
-    Ok(format!("## Renewal every 100 ms, caller's threads busy for 2 s, {} nodes\n\n{table}\n", urls.len()))
+    Ok(table)
 }
 
 /// Largest gaps in milliseconds.
@@ -89,7 +107,7 @@ struct Gaps {
 }
 
 impl Gaps {
-    fn measure(case: &Case, urls: Vec<String>) -> Result<Self> {
+    fn measure(case: &Case, urls: Vec<String>, effort: Effort) -> Result<Self> {
         let place = Place::new(case.caller, case.io)?;
         let held = place.on_io(async move { Held::acquire(urls, &format!("starved:{}", unique())).await })?;
         let (Some(io), Some(caller)) = (place.io_runtime(), place.caller_runtime()) else {
@@ -97,10 +115,10 @@ impl Gaps {
         };
         let renewed = Arc::new(Mutex::new(Vec::new()));
         let renewal = io.spawn(renew(held, renewed.clone()));
-        caller.block_on(async { tokio::time::sleep(MARGIN).await });
+        caller.block_on(async { tokio::time::sleep(effort.margin()).await });
         let busy_from = Instant::now();
-        caller.block_on(block_all(case.workers, caller.handle()))?;
-        caller.block_on(async { tokio::time::sleep(MARGIN).await });
+        caller.block_on(block_all(case.workers, effort.busy, caller.handle()))?;
+        caller.block_on(async { tokio::time::sleep(effort.margin()).await });
         if renewal.is_finished() {
             let Err(error) = caller.block_on(renewal)?;
             return Err(error);
@@ -131,11 +149,11 @@ async fn renew(held: Held, renewed: Arc<Mutex<Vec<Instant>>>) -> Result<Infallib
 }
 
 /// Every worker is inside a busy loop at the same time.
-async fn block_all(workers: usize, runtime: &Handle) -> Result<()> {
+async fn block_all(workers: usize, busy: Duration, runtime: &Handle) -> Result<()> {
     let all_here = Arc::new(Barrier::new(workers));
-    let spin = |all_here: Arc<Barrier>| async move {
+    let spin = move |all_here: Arc<Barrier>| async move {
         all_here.wait();
-        let until = Instant::now() + BUSY;
+        let until = Instant::now() + busy;
         while Instant::now() < until {
             hint::spin_loop();
         }

@@ -10,11 +10,13 @@ use redlock::Locks;
 use redlock::testing::servers::EtcdEnsemble;
 use redlock::testing::servers::{MemcachedServer, RedisFleet, ZooKeeperEnsemble};
 
+use super::Result;
 use super::contender::Contender;
 use super::ours::Ours;
 use super::place::{Caller, Io};
+use super::plot::{Axis, Plot};
+use super::section::Section;
 use super::yardstick::{self, Effort, Entry};
-use super::{Result, machine};
 
 /// How much to measure. Some stores are a hundred times slower than others.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,12 +32,11 @@ pub struct StoresEffort {
     pub tasks: Vec<u16>,
 }
 
-/// Measures, and prints to stdout.
+/// Measures the library on every store.
 ///
 /// # Errors
 /// A server that does not start or answer.
-pub fn run(effort: &StoresEffort) -> Result<()> {
-    println!("{}", machine::description()?);
+pub fn run(effort: &StoresEffort) -> Result<Section> {
     let (five, one) = (RedisFleet::start(5)?, RedisFleet::start(1)?);
     let caches = (0..5).map(|_| MemcachedServer::start()).collect::<Result<Vec<_>, _>>()?;
     let zookeeper = ZooKeeperEnsemble::start(3)?;
@@ -57,22 +58,31 @@ pub fn run(effort: &StoresEffort) -> Result<()> {
     let etcd = EtcdEnsemble::start(3)?;
     #[cfg(feature = "etcd")]
     stores.push(("etcd, 3 members", vec![format!("etcd://{}", etcd.addresses().join(","))]));
-    let entry = |name| Entry {
-        name,
-        against: (name != "redis, 5").then_some("redis, 5"),
-        caller: Caller::CurrentThread,
-        io: Io::Callers,
-        connect,
+    let entry = |name| {
+        let entry = Entry::here(name, Caller::CurrentThread, Io::Callers, connect);
+        if name == "redis, 5" { entry } else { entry.against(&["redis, 5"]) }
     };
     let entries = stores.into_iter().map(|(name, urls)| (entry(name), urls)).collect();
-    let effort = Effort {
-        blocks: effort.blocks,
-        cycles: effort.cycles,
-        tasks: effort.tasks.clone(),
-        nodes: Vec::new(),
-    };
-    println!("{}", yardstick::measure_each(entries, "every store, fencing on", &effort)?);
-    Ok(())
+    let blocks = Effort { blocks: effort.blocks, cycles: effort.cycles };
+    let all = yardstick::measure_each("stores", entries, &effort.tasks, &blocks)?;
+    let mut section = Section::new("All stores side by side").text(
+        "Acquire and release of free locks, with fencing tokens, from a current-thread runtime. An ensemble is one node of the \
+         lock, and counts among its own members; memcached and Redis are counted by the client.",
+    );
+    if let Some(one) = all.first() {
+        section = section.plot(Plot {
+            file: "stores",
+            title: format!("Acquire + release on each store, {} task(s)", one.tasks),
+            across: Axis::percentile("share of the cycles"),
+            up: Axis::logarithmic("time, us"),
+            lines: one.percentiles(),
+        });
+    }
+    for measured in &all {
+        section = section.table(measured.extent(), measured.table());
+        section = section.table("Compared block by block", measured.ratios());
+    }
+    Ok(section)
 }
 
 /// Connects a [`Locks`] to these nodes, or to a table in this process where there are none.

@@ -121,7 +121,8 @@ fn act(name: &str, ttl: Duration, urls: Vec<String>) -> Result<()> {
 }
 
 async fn work(name: &str, ttl: Duration, no_renewal: bool, urls: Vec<String>) -> Result<()> {
-    let locks = Locks::builder().nodes(urls).node_timeout(Duration::from_millis(500)).build().await?;
+    let builder = Locks::builder().restart_guard(false).nodes(urls);
+    let locks = builder.node_timeout(Duration::from_millis(500)).build().await?;
     let mut lock = locks.lock(name).ttl(ttl);
     if no_renewal {
         lock = lock.renew_at_most(Duration::from_millis(1));

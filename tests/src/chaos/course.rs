@@ -66,6 +66,8 @@ pub(super) fn run(
             names: options.names as usize,
             resource: Some(resource.path().to_owned()),
             without: options.without.clone(),
+            tasks: options.tasks as usize,
+            stands: !options.no_election,
             habit: Habit::Mixed,
         });
     }

@@ -31,9 +31,15 @@ pub struct Options {
     /// How many clients, each in a process of its own
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub clients: u32,
+    /// How many tasks each client has, which may hand a lock to each other
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub tasks: u32,
     /// How many locks they contend for
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub names: u32,
+    /// Without the election that all clients stand for besides
+    #[arg(long)]
+    pub no_election: bool,
     /// The seed of everything random; without it a new one, which is printed
     #[arg(long)]
     pub seed: Option<u64>,
@@ -110,16 +116,20 @@ impl Options {
         let fleet = if self.is_of_strangers() { "URLS" } else { &self.fleet };
         let mut command = format!(
             "cargo run --release -p redlock-tests --bin chaos -- --fleet {fleet} --nodes {} --faults {} --clients {} \
-             --names {} --seed {seed} --for {} --ttl {}",
+             --tasks {} --names {} --seed {seed} --for {} --ttl {}",
             self.nodes(),
             kinds.join(","),
             self.clients,
+            self.tasks,
             self.names,
             humantime::format_duration(self.length),
             humantime::format_duration(self.ttl),
         );
         if let Some(longest) = self.max_ttl {
             command += &format!(" --max-ttl {}", humantime::format_duration(longest));
+        }
+        if self.no_election {
+            command += " --no-election";
         }
         if let Some(safeguard) = &self.without {
             command += &format!(" --without {safeguard}");

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use crate::history::Run;
-use crate::oracle::{Percentiles, Updates, Verdict};
+use crate::oracle::{Percentiles, Terms, Updates, Verdict};
 
 /// So many violations are told; the report has all of them.
 const TOLD: usize = 10;
@@ -39,6 +39,11 @@ impl fmt::Display for Summary<'_> {
         line(f, "lost", &counts(&figures.lost, 0))?;
         line(f, "waited", &percentiles(&figures.waits))?;
         line(f, "held", &percentiles(&figures.holds))?;
+        if let Some(Terms { count, clients, lost, lasted, between }) = &figures.terms {
+            line(f, "leaders", &format!("{count} terms of {clients} clients, {lost} lost"))?;
+            line(f, "led", &percentiles(lasted))?;
+            line(f, "nobody led", &percentiles(between))?;
+        }
         line(f, "with fencing", &updates(&figures.fenced))?;
         line(f, "without", &updates(&figures.unfenced))?;
         if let Some(recovery) = figures.recovery {

@@ -86,6 +86,11 @@ pub enum ClientEvent {
         /// The end of the validity, as the library has it at the end.
         valid_until: u64,
     },
+    /// The work of a leader goes on at the event's time, and its term is over, as far as it can see.
+    Works {
+        /// Which term.
+        hold: HoldId,
+    },
     /// It begins to let go: from here on it holds nothing.
     Releases {
         /// Which acquisition.

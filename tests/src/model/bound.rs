@@ -25,6 +25,8 @@ pub struct Bound {
     pub span: u8,
     /// How many times a node may be told to forget everything.
     pub flushes: u8,
+    /// How many nodes are removed from the set, one after the other.
+    pub changes: u8,
     /// The last moment.
     pub horizon: Time,
     /// How long a node keeps a key, by everybody's clock: the TTL less the drift, because nodes' clocks are as fast as they may be.
@@ -71,6 +73,7 @@ const BASE: Bound = Bound {
     short: false,
     span: 0,
     flushes: 0,
+    changes: 0,
     horizon: 2,
     ttl: 2,
     node_timeout: 1,
@@ -107,6 +110,7 @@ pub const BOUNDS: &[Bound] = &[
     },
     Bound { name: "memory", about: "a node forgets at any time", extensions: 1, flushes: 1, ..BRIEF },
     Bound { name: "counters", about: "a node forgets, with tokens", span: 1, flushes: 1, ..BRIEF },
+    Bound { name: "sets", about: "two of three nodes are removed, one after the other", changes: 2, ..BRIEF },
     Bound { name: "rounds", about: "two clients, two rounds each", rounds: 2, horizon: 0, ..LARGE },
     Bound {
         name: "shorter",
@@ -126,10 +130,27 @@ pub const BOUNDS: &[Bound] = &[
         ..BRIEF
     },
     Bound {
+        name: "heirlooms",
+        about: "nodes forget with renewals between, with spans of tokens",
+        extensions: 1,
+        span: 2,
+        flushes: 2,
+        small: false,
+        ..BRIEF
+    },
+    Bound {
         name: "erosion",
         about: "two nodes forget, at once or one after the other",
         extensions: 1,
         flushes: 2,
+        small: false,
+        ..BRIEF
+    },
+    Bound {
+        name: "sets-with-tokens",
+        about: "two of three nodes are removed, with tokens",
+        span: 1,
+        changes: 2,
         small: false,
         ..BRIEF
     },

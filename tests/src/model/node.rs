@@ -93,7 +93,7 @@ impl Node {
 
     /// Forgets everything, as a server does that is told to (FLUSHALL): the process goes on.
     pub(super) fn flush(&mut self) {
-        *self = Self { key: None, counter: 0, memory: Memory::Unmarked };
+        *self = Self { key: None, counter: 0, memory: Memory::Unmarked, ..*self };
     }
 
     /// A client makes a marker of the new memory. The process has run for long.

@@ -3,6 +3,7 @@
 use stateright::Property;
 
 use super::Protocol;
+use super::sets::Stage;
 use super::state::{Broken, Memory, Phase, State, What};
 
 /// One holder at most is inside its validity, as the holders see it.
@@ -32,6 +33,11 @@ pub const RESTORED: &str = "a node that has forgotten is given the lock back";
 pub const REFUSED: &str = "a quarantine refuses";
 /// Nodes vote again after their quarantine.
 pub const ADMITTED: &str = "a lock is held when nodes that have forgotten are admitted";
+
+/// A client of the set before holds the lock when the next set is open.
+pub const BESIDE: &str = "a lock is held by a client of the set before while the next one is open";
+/// A client of the last set holds the lock.
+pub const CHANGED: &str = "a lock is held by a client of the last set";
 
 type Properties = Vec<Property<Protocol>>;
 
@@ -64,6 +70,16 @@ pub(super) fn properties(model: &Protocol) -> Properties {
             state.valid_holds().any(|hold| hold.token > first(hold))
         }));
     }
+    if bound.changes > 0 {
+        all.push(sometimes(BESIDE, |_, state| {
+            let to = state.operator.to;
+            let is_before = |client: &super::state::Client| client.set + 1 == to.number;
+            to.stage == Stage::Open && state.valid_clients().any(is_before)
+        }));
+        all.push(sometimes(CHANGED, |model, state| {
+            state.valid_clients().any(|client| client.set == model.bound.changes)
+        }));
+    }
     if bound.flushes > 0 {
         if bound.extensions > 0 {
             all.push(sometimes(RESTORED, |_, state| is_restored(state)));
@@ -82,7 +98,7 @@ fn is_split(state: &State) -> bool {
     for client in &state.clients {
         if let Phase::Asking(asking) = &client.phase {
             let votes = asking.votes.iter().flatten().count();
-            with_votes += usize::from(votes > 0 && votes < super::step::QUORUM);
+            with_votes += usize::from(votes > 0 && votes < client.quorum());
         }
     }
     with_votes > 1

@@ -3,6 +3,7 @@
 use redlock::Protections;
 
 use super::Bound;
+use super::sets::{self, Charter, Operator};
 
 /// How many nodes there are.
 pub(super) const NODES: usize = 3;
@@ -24,6 +25,8 @@ pub(super) struct State {
     pub(super) settled: Vec<(Owner, usize)>,
     /// How many times nodes may still be told to forget.
     pub(super) flushes: u8,
+    /// Who changes the set of nodes.
+    pub(super) operator: Operator,
     /// The greatest token that was handed out.
     pub(super) highest: u8,
     pub(super) broken: Option<Broken>,
@@ -47,6 +50,8 @@ pub(super) struct Node {
     /// The fencing counter; its floor is taken into it.
     pub(super) counter: u8,
     pub(super) memory: Memory,
+    /// Which set it is a node of.
+    pub(super) charter: Charter,
 }
 
 /// Who has the name on a node.
@@ -83,6 +88,8 @@ pub(super) struct Owner {
 /// A client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Client {
+    /// The number of the node set that it is configured with.
+    pub(super) set: u8,
     /// Rounds begun.
     pub(super) rounds: u8,
     /// Owner tokens drawn.
@@ -188,8 +195,8 @@ impl What {
 
 impl State {
     pub(super) fn begin(bound: &Bound) -> Self {
-        let node = Node { key: None, counter: 0, memory: Memory::Admitted };
-        let client = Client { rounds: 0, draws: 0, phase: Phase::Idle };
+        let node = Node { key: None, counter: 0, memory: Memory::Admitted, charter: sets::FIRST };
+        let client = Client { set: 0, rounds: 0, draws: 0, phase: Phase::Idle };
         Self {
             now: 0,
             nodes: [node; NODES],
@@ -197,6 +204,7 @@ impl State {
             flying: Vec::new(),
             settled: Vec::new(),
             flushes: bound.flushes,
+            operator: Operator::begin(bound),
             highest: 0,
             broken: None,
         }
@@ -208,6 +216,13 @@ impl State {
             Phase::Holding(hold) if self.now < hold.valid_until => Some(hold),
             _ => None,
         })
+    }
+
+    /// Those clients.
+    pub(super) fn valid_clients(&self) -> impl Iterator<Item = &Client> {
+        let is_valid =
+            |client: &&Client| matches!(&client.phase, Phase::Holding(hold) if self.now < hold.valid_until);
+        self.clients.iter().filter(is_valid)
     }
 
     /// Ends a client's round or hold: a release goes to every node.

@@ -4,8 +4,9 @@ use redlock::Protections;
 
 use super::Bound;
 use super::node::Answer;
+use super::sets;
 use super::state::{
-    Asking, Broken, Extending, Holding, Memory, NODES, Owner, Phase, Request, State, Voted, What,
+    Asking, Broken, Client, Extending, Holding, Memory, NODES, Owner, Phase, Request, State, Voted, What,
 };
 
 /// One step. Clients and nodes are counted from 0.
@@ -37,10 +38,13 @@ pub(super) enum Step {
     AskCeilings(usize),
     /// Somebody ends a node's quarantine.
     Admit(usize),
+    /// The operator brings a node to the stage of the set that the change is at.
+    Bring(usize),
+    /// The operator goes on to the next stage.
+    Proceed,
+    /// A client is restarted with the list of the new set.
+    Restart(usize),
 }
-
-/// The least number of nodes that must grant.
-pub(super) const QUORUM: usize = NODES / 2 + 1;
 
 impl State {
     /// What can happen.
@@ -56,7 +60,7 @@ impl State {
                 Phase::Idle if client.rounds < bound.rounds => steps.push(Step::Ask(index)),
                 Phase::Idle => {}
                 Phase::Asking(asking) => {
-                    if can_count(asking, on) {
+                    if can_count(asking, client.quorum(), on) {
                         steps.push(Step::Count(index));
                     }
                     steps.push(Step::GiveUp(index));
@@ -74,10 +78,11 @@ impl State {
             }
         }
         self.steps_of_memories(bound, on, steps);
+        self.steps_of_operator(bound, on, steps);
     }
 
     fn steps_of_holder(&self, index: usize, hold: &Holding, bound: &Bound, steps: &mut Vec<Step>) {
-        if hold.extending.is_some_and(|extending| count(extending.votes) >= QUORUM) {
+        if hold.extending.is_some_and(|extending| count(extending.votes) >= self.clients[index].quorum()) {
             steps.push(Step::CountExtension(index));
         }
         if self.now < hold.valid_until {
@@ -166,7 +171,7 @@ impl State {
             Step::GiveUp(client) | Step::Release(client) => next.close(client, bound),
             Step::Extend { client, short } => next.extend(client, short, on),
             Step::CountExtension(client) => next.count_extension(client, bound, on),
-            Step::HandOff(client) => next.hand_off(client),
+            Step::HandOff(client) => next.hand_off(client, on),
             Step::Flush(node) => next.flush(node),
             Step::Mark(node) => next.nodes[node].mark(self.now, bound, on),
             Step::AskCeilings(node) => {
@@ -182,6 +187,9 @@ impl State {
                 }
                 node.memory = Memory::Admitted;
             }
+            Step::Bring(node) => next.bring(node),
+            Step::Proceed => next.proceed(on),
+            Step::Restart(client) => next.clients[client].set = self.operator.to.number,
         }
         next.settle(bound, on);
         next
@@ -197,7 +205,8 @@ impl State {
         client.phase = Phase::Asking(Asking { owner, started: self.now, votes: [None; NODES], top: None });
         self.settled.retain(|(settled, _)| *settled != owner);
         let what = What::Acquire { deadline: self.now + bound.node_timeout };
-        self.flying.extend((0..NODES).map(|node| Request { node, owner, what }));
+        let nodes = (0..NODES).filter(|&node| sets::is_in(node, client.set));
+        self.flying.extend(nodes.map(|node| Request { node, owner, what }));
     }
 
     fn deliver(&mut self, request: Request, heard: bool, bound: &Bound, on: &Protections) {
@@ -219,7 +228,9 @@ impl State {
             }
             _ => {}
         }
-        let Some(Answer::Granted(counter)) = answer.filter(|_| heard) else { return };
+        // By the marker under which it was given.
+        let counts = self.nodes[node].serves(self.clients[usize::from(owner.client)].set, on);
+        let Some(Answer::Granted(counter)) = answer.filter(|_| heard && counts) else { return };
         match (&mut self.clients[usize::from(owner.client)].phase, what) {
             (Phase::Asking(asking), _) => asking.votes[node] = asking.votes[node].max(Some(counter)),
             (Phase::Holding(hold), What::Extend { .. }) => {
@@ -235,11 +246,12 @@ impl State {
 
     /// The votes of a round: the lock is held, or its token must be stored first (`quorum::Round`, `quorum::Fencing`).
     fn count(&mut self, index: usize, bound: &Bound, on: &Protections) {
+        let quorum = self.clients[index].quorum();
         let Phase::Asking(asking) = &mut self.clients[index].phase else { return };
         let top =
             *asking.top.get_or_insert_with(|| asking.votes.iter().flatten().max().copied().unwrap_or(0));
         let valid_until = asking.started + bound.validity(on);
-        if !is_stored(asking, top) && on.fence_quorum {
+        if !is_stored(asking, top, quorum) && on.fence_quorum {
             let owner = asking.owner;
             let behind = |node: &usize| asking.votes[*node].is_some_and(|stored| stored < top);
             let what = What::Raise { deadline: valid_until, to: top };
@@ -274,22 +286,23 @@ impl State {
         }
     }
 
-    fn hand_off(&mut self, index: usize) {
+    fn hand_off(&mut self, index: usize, on: &Protections) {
         if let Phase::Holding(hold) = &mut self.clients[index].phase {
-            hold.token += 1;
+            hold.token += u8::from(on.handoff_token);
             let token = hold.token;
             self.hand_out(token);
         }
     }
 
     fn extend(&mut self, index: usize, short: bool, on: &Protections) {
-        let (now, nodes) = (self.now, self.nodes);
+        let (now, nodes, set) = (self.now, self.nodes, self.clients[index].set);
         let Phase::Holding(hold) = &mut self.clients[index].phase else { return };
         hold.extensions += 1;
         hold.extending = Some(Extending { started: now, short, votes: [false; NODES] });
         let (owner, nth) = (hold.owner, hold.extensions);
-        let to = (on.fence_extend && hold.top > 0).then_some(hold.top);
-        for (node, voted) in hold.voted.into_iter().enumerate() {
+        let carried = if on.fence_top { hold.top } else { hold.token };
+        let to = (on.fence_extend && carried > 0).then_some(carried);
+        for (node, voted) in hold.voted.into_iter().enumerate().filter(|(node, _)| sets::is_in(*node, set)) {
             let awaited = self.flying.iter().any(|request| {
                 (request.owner, request.node) == (owner, node) && matches!(request.what, What::Acquire { .. })
             });
@@ -332,13 +345,20 @@ impl State {
 }
 
 /// Whether counting the votes can bring anything new.
-fn can_count(asking: &Asking, on: &Protections) -> bool {
+fn can_count(asking: &Asking, quorum: usize, on: &Protections) -> bool {
     let granted = asking.votes.iter().flatten().count();
-    granted >= QUORUM && asking.top.is_none_or(|top| is_stored(asking, top) || !on.fence_quorum)
+    granted >= quorum && asking.top.is_none_or(|top| is_stored(asking, top, quorum) || !on.fence_quorum)
 }
 
-fn is_stored(asking: &Asking, top: u8) -> bool {
-    asking.votes.iter().flatten().filter(|&&stored| stored >= top).count() >= QUORUM
+fn is_stored(asking: &Asking, top: u8, quorum: usize) -> bool {
+    asking.votes.iter().flatten().filter(|&&stored| stored >= top).count() >= quorum
+}
+
+impl Client {
+    /// The least number of nodes that must grant.
+    pub(super) fn quorum(&self) -> usize {
+        sets::quorum(self.set)
+    }
 }
 
 fn count(votes: [bool; NODES]) -> usize {

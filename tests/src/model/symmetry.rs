@@ -27,6 +27,10 @@ impl State {
             let mut mix = Mix::default();
             let node = &self.nodes[index];
             (node.key.map(|key| (owner(key.owner), key.expires)), node.counter, node.memory).hash(&mut mix);
+            if self.operator.is_there() {
+                // Which one is removed makes a difference.
+                (index, node.charter).hash(&mut mix);
+            }
             for &client in order {
                 match &self.clients[client].phase {
                     Phase::Idle => {}
@@ -49,10 +53,10 @@ impl State {
         }
         columns.sort_unstable();
         let mut mix = Mix::default();
-        (columns, self.now, self.flushes, self.highest, self.broken).hash(&mut mix);
+        (columns, self.now, self.flushes, self.highest, self.broken, self.operator).hash(&mut mix);
         for &index in order {
             let client = &self.clients[index];
-            (client.rounds, client.draws).hash(&mut mix);
+            (client.rounds, client.draws, client.set).hash(&mut mix);
             match &client.phase {
                 Phase::Idle => 0_u8.hash(&mut mix),
                 Phase::Asking(asking) => (1_u8, asking.owner.draw, asking.started, asking.top).hash(&mut mix),

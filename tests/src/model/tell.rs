@@ -3,6 +3,7 @@
 use stateright::Path;
 
 use super::Protocol;
+use super::sets::{Charter, Stage};
 use super::state::{Memory, Phase, Request, State, What};
 use super::step::{Step, to_u8};
 
@@ -82,6 +83,24 @@ fn told(model: &Protocol, before: &State, step: Step, after: &State) -> String {
             _ => format!("the floor for the counters of {} is asked for", node_name(node)),
         },
         Step::Admit(node) => format!("{} is admitted", node_name(node)),
+        Step::Bring(node) => format!("{} is {}", node_name(node), stage(after.operator.to)),
+        Step::Proceed => format!("the operator begins to have nodes {}", stage(after.operator.to)),
+        Step::Restart(client) => {
+            format!(
+                "{} is restarted with the nodes of set {}",
+                client_name(client),
+                after.clients[client].set
+            )
+        }
+    }
+}
+
+fn stage(charter: Charter) -> String {
+    let number = charter.number;
+    match charter.stage {
+        Stage::Open => format!("open to clients of set {number}, too"),
+        Stage::Closed => format!("closed to clients that are not of set {number}"),
+        Stage::Settled => format!("settled as of set {number}"),
     }
 }
 

@@ -5,8 +5,11 @@ mod building;
 mod clocks;
 mod fencing;
 mod forgetting;
+mod handing;
 mod holding;
+mod leading;
 mod releasing;
+mod sets;
 mod world;
 
 use redlock::Protections;
@@ -116,5 +119,57 @@ pub const SCRIPTED: &[(&str, &str, Play)] = &[
         "own_clock",
         "a holder whose machine stood still, clock and all, believes in a lock that another holds",
         clocks::believed_after_standing_still,
+    ),
+    (
+        "handoff_hold",
+        "a holder that has handed its lock over believes in it while the next one holds it",
+        handing::believed_by_a_former_holder,
+    ),
+    ("handoff_validity", "a waiter is handed a lock that is about to end", handing::handed_over_at_its_end),
+    ("handoff_token", "two holders of one lease have the same fencing token", handing::the_same_token_twice),
+    (
+        "handoff_bound",
+        "a process whose tasks want the lock again and again keeps it from all others",
+        handing::kept_from_others,
+    ),
+    (
+        "fence_top",
+        "nodes that lose their counters while a lease is handed over give a later holder a lower token",
+        handing::token_of_a_span_forgotten,
+    ),
+    (
+        "campaign_recheck",
+        "a candidate is handed a leadership that has ended already",
+        leading::handed_out_too_late,
+    ),
+    (
+        "await_work",
+        "a leader that steps down resigns while its work goes on, and another leads",
+        leading::resigned_before_its_work_has_returned,
+    ),
+    (
+        "stop_in_time",
+        "the work of a leader that is cut off goes on while another leads",
+        leading::worked_on_beside_the_next_leader,
+    ),
+    (
+        "takeover_delay",
+        "another leads as soon as a leader's validity has ended, though it was to wait",
+        leading::taken_over_at_once,
+    ),
+    (
+        "node_set_epoch",
+        "a client with the list of before a node was replaced gets what one with the new list holds",
+        sets::held_by_clients_of_two_lists,
+    ),
+    (
+        "node_set_wait",
+        "two nodes are removed one after the other, and those that are left grant what somebody holds",
+        sets::granted_by_those_that_are_left,
+    ),
+    (
+        "node_set_floor",
+        "two nodes are removed one after the other, and the next holder has a lower fencing token",
+        sets::token_removed_with_its_nodes,
     ),
 ];

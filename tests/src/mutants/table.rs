@@ -8,6 +8,7 @@ use std::path::Path;
 use redlock::Protections;
 
 use super::layer::{Fate, Layer};
+use crate::marked::Marks;
 
 /// What became of the library without each safeguard.
 #[derive(Debug)]
@@ -70,19 +71,13 @@ impl Table {
     /// # Errors
     /// Those of the file, and a document without the marks.
     pub fn write_into(&self, document: &Path) -> io::Result<()> {
-        let text = fs::read_to_string(document)?;
-        let around =
-            text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-        let Some((before, behind)) = around else {
-            let detail = format!("{}: expected the lines `{BEGIN}` and `{END}`", document.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, detail));
-        };
-        fs::write(document, format!("{before}{BEGIN}\n{}{END}{behind}", self.to_markdown()))
+        let marks = Marks::new("mutants", "chaos mutants --write");
+        let text = marks.replace(&fs::read_to_string(document)?, &self.to_markdown());
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", document.display()));
+        fs::write(document, text.map_err(named)?)
     }
 }
-
-const BEGIN: &str = "<!-- mutants: made by `chaos mutants --write` -->";
-const END: &str = "<!-- end of mutants -->";
 
 #[cfg(test)]
 mod tests {
@@ -118,12 +113,15 @@ mod tests {
     fn the_table_takes_the_place_of_the_one_before_and_nothing_else_changes() {
         let folder = tempfile::tempdir().unwrap();
         let document = folder.path().join("page.md");
-        fs::write(&document, format!("before\n{BEGIN}\nold\n{END}\nbehind\n")).unwrap();
+        let around = |part: &str| {
+            format!(
+                "before\n<!-- mutants: made by `chaos mutants --write` -->\n{part}\n<!-- end of mutants -->\nbehind\n"
+            )
+        };
+        fs::write(&document, around("old")).unwrap();
         let table = Table::make(&[Box::new(Killing("quarantine"))], |_, _, _| {});
         table.write_into(&document).unwrap();
-        let text = fs::read_to_string(&document).unwrap();
-        assert!(text.starts_with("before\n") && text.ends_with("\nbehind\n") && !text.contains("old"));
-        assert!(text.contains("| `quarantine` | killed at once |"));
+        assert_eq!(fs::read_to_string(&document).unwrap(), around(table.to_markdown().trim_end()));
         fs::write(&document, "no marks").unwrap();
         assert!(table.write_into(&document).is_err());
         assert_eq!(fs::read_to_string(&document).unwrap(), "no marks");

@@ -1,14 +1,13 @@
 //! What happened, in numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::story::{Added, Sets, Story};
-use super::{Figures, Percentiles, Updates};
-use crate::history::Write;
+use super::{Figures, Percentiles, Terms, Updates};
+use crate::history::{ELECTION, Write};
 
 pub(super) fn figures(story: &Story<'_>) -> Figures {
-    let between = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
     let added = || story.holds.iter().flat_map(|hold| &hold.added);
     Figures {
         acquired: story.holds.len(),
@@ -21,7 +20,27 @@ pub(super) fn figures(story: &Story<'_>) -> Figures {
         fenced: updates(story, added(), |added| added.fenced, |sets, added| sets.miss_fenced(added)),
         unfenced: updates(story, added(), |added| added.unfenced, |sets, added| sets.miss_unfenced(added)),
         recovery: recovery(story),
+        terms: terms(story),
     }
+}
+
+fn terms(story: &Story<'_>) -> Option<Terms> {
+    let names = story.by_name();
+    let terms = names.get(ELECTION)?;
+    let clients: BTreeSet<usize> = terms.iter().map(|term| term.client).collect();
+    let lasted = terms.iter().map(|term| between(term.acquired_at, term.certain_until));
+    let pairs = terms.iter().zip(terms.iter().skip(1));
+    Some(Terms {
+        count: terms.len(),
+        clients: clients.len(),
+        lost: terms.iter().filter(|term| term.lost.is_some()).count(),
+        lasted: percentiles(lasted),
+        between: percentiles(pairs.map(|(one, next)| between(one.certain_until, next.acquired_at))),
+    })
+}
+
+fn between(from: u64, to: u64) -> Duration {
+    Duration::from_nanos(to.saturating_sub(from))
 }
 
 /// How often each occurs.

@@ -91,6 +91,7 @@ impl<'h> Form<'h> {
             | ClientEvent::Acquired { hold, .. }
             | ClientEvent::Holds { hold, .. }
             | ClientEvent::Lost { hold, .. }
+            | ClientEvent::Works { hold }
             | ClientEvent::Releases { hold }
             | ClientEvent::Released { hold, .. } => {
                 process.step(at, *hold, what).map(|what| (Some(*hold), what))
@@ -166,7 +167,7 @@ impl Process {
             (ClientEvent::Lost { .. }, Some(stage @ (Held | Releasing | Released))) => {
                 (stage, (!self.lost.insert(hold)).then_some("lost it twice"))
             }
-            (ClientEvent::Added { .. }, Some(Held)) => (Held, None),
+            (ClientEvent::Added { .. } | ClientEvent::Works { .. }, Some(Held)) => (Held, None),
             (ClientEvent::Releases { .. }, Some(Held)) => (Releasing, None),
             (ClientEvent::Released { .. }, Some(Releasing)) => (Released, None),
             (ClientEvent::Released { .. }, stage) => {

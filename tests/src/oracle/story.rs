@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::fault::FaultKind;
 use crate::history::{ClientEvent, Event, FaultId, History, HoldId, RunEvent, Target, Write};
 
 /// A loss by expiry is reported, and what is left on the nodes released, this much before the validity ends.
@@ -40,6 +41,8 @@ pub(super) struct Hold<'h> {
     pub(super) certain_until: u64,
     /// As it was last written down.
     pub(super) valid_until: u64,
+    /// When the work of a leader went on last beyond its term.
+    pub(super) worked_at: Option<u64>,
     pub(super) lost: Option<Loss<'h>>,
     pub(super) released_at: Option<u64>,
     pub(super) added: Vec<Added<'h>>,
@@ -120,6 +123,20 @@ impl<'h> Story<'h> {
         story
     }
 
+    /// When a client could do at the latest what was due at `due`, and was done at `done`: then, or as soon as it got the CPU again
+    /// after that. That it did not get it, it has noted itself, or the run has noted that it stopped it.
+    pub(super) fn could_run_at(&self, client: usize, due: u64, done: u64) -> u64 {
+        let starved = self.starved.get(&client).into_iter().flatten().copied();
+        let is_stopped = |fault: &&Fault<'_>| {
+            fault.kind == FaultKind::ClientPause.name() && fault.target == Target::Client(client)
+        };
+        let stopped = self.faults.iter().filter(is_stopped);
+        let stopped = stopped.map(|fault| (fault.at, fault.healed_at.unwrap_or(u64::MAX)));
+        // It lasted until then, or began later but before it was done.
+        let hindered = starved.chain(stopped).filter(|(from, to)| *from <= done && *to >= due);
+        hindered.map(|(_, to)| to).fold(due, u64::max)
+    }
+
     /// The process that came last, of every client.
     pub(super) fn last_processes(&self) -> impl Iterator<Item = &Process<'h>> {
         let last: BTreeMap<usize, &Process<'h>> =
@@ -188,6 +205,7 @@ impl<'h> Reader<'h> {
                     token: *token,
                     certain_until: at,
                     valid_until: *valid_until,
+                    worked_at: None,
                     lost: None,
                     released_at: None,
                     added: Vec::new(),
@@ -200,6 +218,7 @@ impl<'h> Reader<'h> {
             ClientEvent::Lost { hold, why, valid_until } => self.with(process, *hold, |hold| {
                 hold.lost = Some(Loss { at, why, valid_until: *valid_until });
             }),
+            ClientEvent::Works { hold } => self.with(process, *hold, |hold| hold.worked_at = Some(at)),
             ClientEvent::Releases { hold } => self.with(process, *hold, |hold| hold.released_at = Some(at)),
             ClientEvent::Released { .. } => {}
             ClientEvent::Added { hold, element, fenced, unfenced } => self.with(process, *hold, |hold| {
@@ -239,6 +258,9 @@ impl<'h> Reader<'h> {
         }
     }
 }
+
+/// How late one thread of a process may run that gets the CPU otherwise: also covers starvation too short to be noted.
+pub(super) const ALLOWANCE: u64 = 100_000_000;
 
 /// For people.
 pub(super) fn duration(from: u64, to: u64) -> String {

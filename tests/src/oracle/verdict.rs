@@ -44,6 +44,8 @@ pub enum Rule {
     FencedUpdates,
     /// A holder is told of its loss before the validity ends, unless it did not get the CPU.
     LostInTime,
+    /// A leader's work has ended before its term has, and before the next leader begins, unless it did not get the CPU.
+    WorkInTerm,
     /// After the faults every client gets every lock.
     Liveness,
     /// Nothing stays on a node when all clients have ended.
@@ -75,6 +77,23 @@ pub struct Figures {
     pub unfenced: Updates,
     /// From the last fault's end until every client had acquired.
     pub recovery: Option<Duration>,
+    /// The terms of leaders, if there was an election.
+    pub terms: Option<Terms>,
+}
+
+/// The terms of leaders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// How many there were.
+    pub count: usize,
+    /// How many clients have led.
+    pub clients: usize,
+    /// How many were lost.
+    pub lost: usize,
+    /// How long they lasted for certain.
+    pub lasted: Percentiles,
+    /// How long nobody led for certain, from one term to the next.
+    pub between: Percentiles,
 }
 
 /// The distribution of a duration.

@@ -31,6 +31,7 @@ pub(super) fn page(story: &Story<'_>, verdict: &Verdict) -> Markup {
                 div.cards {
                     (summary::run(story))
                     (summary::figures(story, &verdict.figures))
+                    (summary::leaders(&verdict.figures))
                 }
                 (tables::tables(story))
                 script { (PreEscaped(SCRIPT)) }

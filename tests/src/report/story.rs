@@ -137,6 +137,7 @@ impl<'a> Teller<'a> {
             | ClientEvent::Acquired { hold, .. }
             | ClientEvent::Holds { hold, .. }
             | ClientEvent::Lost { hold, .. }
+            | ClientEvent::Works { hold }
             | ClientEvent::Releases { hold }
             | ClientEvent::Released { hold, .. }
             | ClientEvent::Added { hold, .. } => self.acquisition(at, client, *hold).takes(at, what),

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::story::Story;
 use super::units::{between, count, grouped, readable};
+use crate::history::ELECTION;
 use crate::oracle::{Figures, Percentiles, Updates, Verdict};
 
 /// The verdict, big and clear, in words as well as in colour.
@@ -98,6 +99,30 @@ pub(super) fn figures(story: &Story<'_>, figures: &Figures) -> Markup {
             @if !story.left.is_empty() {
                 h3 { "Keys that were left" }
                 ul { @for (node, key) in &story.left { li { code { (key) } " on " (story.node(*node)) } } }
+            }
+        }
+    }
+}
+
+/// Who led, and how long nobody did; nothing where there was no election.
+pub(super) fn leaders(figures: &Figures) -> Markup {
+    let Some(terms) = figures.terms else { return html! {} };
+    html! {
+        section.card #leaders {
+            h2 { "Leaders" }
+            p {
+                "The clients stood for the election " code { (ELECTION) } " besides, in " code { "Election::run" } ": some work listened when it "
+                "was told to stop, some did not. A term is a hold of that name in the picture above, its fencing token the epoch."
+            }
+            ul.numbers {
+                li { b { (grouped(terms.count)) } (if terms.count == 1 { "term" } else { "terms" }) }
+                li { b { (grouped(terms.clients)) } (if terms.clients == 1 { "client led" } else { "clients led" }) }
+                li { b { (grouped(terms.lost)) } "lost" }
+            }
+            table.figures {
+                tr { th {} th scope="col" { "half" } th scope="col" { "90 %" } th scope="col" { "99 %" } th scope="col" { "longest" } }
+                (percentiles("led at most", terms.lasted))
+                (percentiles("nobody led for at most", terms.between))
             }
         }
     }

@@ -6,11 +6,12 @@ use super::story::Story;
 use super::units::{between, count};
 use crate::oracle::{Rule, Verdict};
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule::MutualExclusion,
     Rule::TokenOrder,
     Rule::FencedUpdates,
     Rule::LostInTime,
+    Rule::WorkInTerm,
     Rule::Liveness,
     Rule::NothingLeft,
     Rule::WellFormed,
@@ -23,6 +24,7 @@ pub(super) const fn rule_title(rule: Rule) -> &'static str {
         Rule::TokenOrder => "order of fencing tokens",
         Rule::FencedUpdates => "fenced updates",
         Rule::LostInTime => "told of the loss in time",
+        Rule::WorkInTerm => "work within its term",
         Rule::Liveness => "liveness",
         Rule::NothingLeft => "nothing left behind",
         Rule::WellFormed => "a history that makes sense",
@@ -36,6 +38,9 @@ const fn rule_text(rule: Rule) -> &'static str {
         Rule::FencedUpdates => "A resource that checks fencing tokens loses no update.",
         Rule::LostInTime => {
             "A holder is told of its loss before the validity ends, unless it did not get the CPU."
+        }
+        Rule::WorkInTerm => {
+            "A leader's work ends before its term does, and before the next leader begins, unless it did not get the CPU."
         }
         Rule::Liveness => "After the faults every client gets every lock.",
         Rule::NothingLeft => "Nothing stays on a node when all clients have ended.",

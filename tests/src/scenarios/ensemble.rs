@@ -45,7 +45,8 @@ pub(super) const ETCD_LEADER_RETURNS: Scenario = Scenario {
     about: "a leader that stood still goes on, and revokes leases which have been kept alive with the others meanwhile",
     source: "etcd #12528, #15247 (3.4 and 3.5 before the end of 2023)",
     nodes: 3,
-    ttl: Duration::from_secs(3),
+    // More than two elections take, of which the first one may end without a leader.
+    ttl: Duration::from_secs(6),
     needs: &[ActionKind::Pause, ActionKind::Resume],
     kills: &[],
     play: Play::On("etcd", leader_returns),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redlock::config::ConfigError;
 use redlock::node::NodeError;
 use redlock::testing::servers::ServerError;
-use redlock::{AcquireError, BuildError, ReleaseError};
+use redlock::{AcquireError, BuildError, CampaignError, ReleaseError};
 
 use crate::fleet::{ActionKind, FleetError};
 
@@ -44,6 +44,9 @@ pub enum SceneError {
     /// A lock that was free was not acquired.
     #[error("a lock that is free was not acquired: {0}")]
     Acquire(#[from] AcquireError),
+    /// A candidate that may lead was not given the leadership.
+    #[error("a candidate that may lead does not: {0}")]
+    Campaign(#[from] CampaignError),
     /// A lock that was held was not released.
     #[error("a lock was not released: {0}")]
     Release(#[from] ReleaseError),

@@ -1,16 +1,14 @@
 //! What is special about files: they are still there when the process that has a lock is gone.
 
-use std::fs;
 use std::time::Duration;
 
+use futures::executor::block_on;
+
+use super::process::Process;
 use super::scene::token_of;
 use super::{Finding, Play, Scenario, Scene, SceneError, paused_client};
-use crate::history::{ClientEvent, Event};
-use crate::resource::Resource;
 use crate::support::LIMIT;
-use crate::worker::{Crew, Habit, Options, name_of};
-
-use futures::executor::block_on;
+use crate::worker::{Habit, name_of};
 
 pub(super) const KILLED: Scenario = Scenario {
     name: "file-killed-holder",
@@ -31,30 +29,9 @@ pub(super) const STOPPED: Scenario = Scenario {
 };
 
 fn killed(scene: &Scene) -> Result<Finding, SceneError> {
-    let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
-    let resource = Resource::start(directory.path()).map_err(SceneError::Process)?;
-    let (config, history) = (directory.path().join("client.toml"), directory.path().join("history"));
-    fs::write(&config, scene.config(0)).map_err(SceneError::Process)?;
-    let options = Options {
-        client: 0,
-        config,
-        history: history.clone(),
-        seed: 1,
-        names: 1,
-        resource: Some(resource.path().to_owned()),
-        without: None,
-        // It holds its lock for two TTLs.
-        habit: Habit::Careless,
-    };
     let other = scene.locks(1)?;
-    let crew = Crew::start(scene.program(), vec![options]).map_err(SceneError::Process)?;
-    scene.eventually("the client has the lock", || Ok(resource.reads() >= 2))?;
-    // SIGKILL.
-    drop(crew);
-    let file = fs::File::open(&history).map_err(SceneError::Process)?;
-    let events = Event::read_lines(std::io::BufReader::new(file)).map_err(SceneError::Process)?;
-    let (token, promised) = held(&events)
-        .ok_or_else(|| SceneError::Unexpected("the client has not written down that it holds".to_owned()))?;
+    // It holds its lock for two TTLs.
+    let (token, promised) = Process::start(scene, Habit::Careless)?.kill()?;
     let next = block_on(other.lock(name_of(0)).wait_at_most(LIMIT).acquire());
     let acquired = redlock::Instant::now().as_nanos();
     Ok(match next {
@@ -67,23 +44,4 @@ fn killed(scene: &Scene) -> Result<Finding, SceneError> {
             "the fencing token of the next holder is not greater than that of the one that was killed",
         ),
     })
-}
-
-/// The token, and until when it was promised the lock.
-fn held(events: &[Event]) -> Option<(Option<u64>, u64)> {
-    let mut held = None;
-    for event in events {
-        match event {
-            Event::Client { what: ClientEvent::Acquired { token, valid_until, .. }, .. } => {
-                held = Some((*token, *valid_until));
-            }
-            Event::Client { what: ClientEvent::Holds { valid_until: later, .. }, .. } => {
-                if let Some((_, valid_until)) = &mut held {
-                    *valid_until = (*valid_until).max(*later);
-                }
-            }
-            _ => {}
-        }
-    }
-    held
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use redlock::LockGuard;
 
 use super::minority_token::rises;
 use super::scene::{COUNTER, token_of};
@@ -25,12 +26,18 @@ fn play(scene: &Scene) -> Result<Finding, SceneError> {
     let guard = scene.acquire(&locks)?;
     let token = token_of(&guard)?;
     scene.eventually("every node has granted", || Ok(scene.with_lock()? == scene.nodes()))?;
+    forget_one_by_one(scene, &guard)?;
+    block_on(guard.release())?;
+    rises(token, scene.token(&other)?)
+}
+
+/// Every node in turn loses its counter, and has the lock extended behind that.
+pub(super) fn forget_one_by_one(scene: &Scene, guard: &LockGuard) -> Result<(), SceneError> {
     for node in 0..scene.nodes() {
         scene.command(node, &["DEL", COUNTER])?;
         let before = scene.requests_run(node)?;
         block_on(guard.extend()).map_err(|error| SceneError::Unexpected(error.to_string()))?;
         scene.eventually("the extension has arrived", || Ok(scene.requests_run(node)? > before))?;
     }
-    block_on(guard.release())?;
-    rises(token, scene.token(&other)?)
+    Ok(())
 }

@@ -1,18 +1,18 @@
 //! A client's whole process stands still beyond its lock's validity, and goes on with what it was about to do.
 
-use std::fs;
 use std::io;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use redlock::Protections;
+use redlock::Locks;
 
+use super::process::Process;
 use super::scene::token_of;
 use super::{Finding, Play, Scenario, Scene, SceneError};
 use crate::history::{ClientEvent, Event, RunEvent, Write};
 use crate::resource::{Resource, ResourceClient, SetKind};
 use crate::support::LIMIT;
-use crate::worker::{Crew, Habit, Options, name_of};
+use crate::worker::{Habit, name_of};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "paused-client",
@@ -29,29 +29,34 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const OURS: &str = "ours";
 
 pub(super) fn play(scene: &Scene) -> Result<Finding, SceneError> {
-    let directory = tempfile::Builder::new().prefix("redlock-").tempdir().map_err(SceneError::Process)?;
-    let resource = Resource::start(directory.path()).map_err(SceneError::Process)?;
-    let config = directory.path().join("client.toml");
-    fs::write(&config, scene.config(0)).map_err(SceneError::Process)?;
-    let options = Options {
-        client: 0,
-        config,
-        history: directory.path().join("history"),
-        seed: 1,
-        names: 1,
-        resource: Some(resource.path().to_owned()),
-        without: without(scene.protections()),
-        habit: Habit::Careless,
-    };
-    let crew = Crew::start(scene.program(), vec![options]).map_err(SceneError::Process)?;
-    // It has read both sets, and writes them two TTLs later without a look at its lock.
-    scene.eventually("the client has read what it is about to change", || Ok(resource.reads() >= 2))?;
+    course(scene, Habit::Careless, acquire)
+}
+
+/// The next holder.
+pub(super) struct Rival {
+    pub(super) token: u64,
+    pub(super) is_valid: Box<dyn Fn() -> bool>,
+}
+
+fn acquire(locks: &Locks) -> Result<Rival, SceneError> {
+    let guard = block_on(locks.lock(name_of(0)).wait_at_most(LIMIT).acquire())?;
+    Ok(Rival { token: token_of(&guard)?, is_valid: Box::new(move || guard.is_valid()) })
+}
+
+/// Lets a process of this habit stand still while it has what `rival` waits for.
+pub(super) fn course(
+    scene: &Scene,
+    habit: Habit,
+    rival: fn(&Locks) -> Result<Rival, SceneError>,
+) -> Result<Finding, SceneError> {
+    let process = Process::start(scene, habit)?;
+    let Process { resource, crew, .. } = &process;
+    // It writes both sets two TTLs later, without a look at its lock.
     crew.pause(0).map_err(SceneError::Process)?;
 
     let other = scene.locks(1)?;
-    let guard = block_on(other.lock(name_of(0)).wait_at_most(LIMIT).acquire())?;
-    let token = token_of(&guard)?;
-    add_ours(&resource, token).map_err(SceneError::Process)?;
+    let rival = rival(&other)?;
+    add_ours(resource, rival.token).map_err(SceneError::Process)?;
 
     crew.resume(0).map_err(SceneError::Process)?;
     let mut writes = None;
@@ -59,7 +64,13 @@ pub(super) fn play(scene: &Scene) -> Result<Finding, SceneError> {
         writes = write_of(&crew.events().map_err(SceneError::Process)?);
         Ok(writes.is_some())
     })?;
-    if !guard.is_valid() {
+    scene.eventually("the client has heard of its loss", || {
+        let events = crew.events().map_err(SceneError::Process)?;
+        Ok(events
+            .iter()
+            .any(|event| matches!(event, Event::Client { what: ClientEvent::Lost { hold: 0, .. }, .. })))
+    })?;
+    if !(rival.is_valid)() {
         return Err(SceneError::TooSlow("the client that stood still had gone on"));
     }
     let RunEvent::Sets { fenced, unfenced } = resource.sets() else {
@@ -78,12 +89,6 @@ pub(super) fn play(scene: &Scene) -> Result<Finding, SceneError> {
         believes_after_waking(&crew.events().map_err(SceneError::Process)?),
         "a process that stood still beyond its lock's time still believes in it",
     ))
-}
-
-/// The switch that is off, if one is.
-fn without(protections: Protections) -> Option<String> {
-    let is_it = |name: &&&str| Protections::without(name) == Some(protections);
-    Protections::NAMES.iter().find(is_it).map(|&name| name.to_owned())
 }
 
 fn add_ours(resource: &Resource, token: u64) -> io::Result<()> {

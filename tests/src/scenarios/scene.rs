@@ -24,6 +24,8 @@ pub(super) const NAME: &str = "a";
 pub(super) const KEY: &str = "redlock:a";
 /// Its fencing counter on a node.
 pub(super) const COUNTER: &str = "#redlock:aux:{redlock:a}";
+/// What the list of nodes begins with in a configuration.
+const LIST: &str = "nodes = ";
 /// How many clients there are.
 const CLIENTS: usize = 3;
 /// How long a client waits for a node: long, since machines that run many scenarios at once are slow.
@@ -104,6 +106,33 @@ impl Scene {
         Ok(config.into_builder()?.protections(self.protections))
     }
 
+    /// A client's locks to be that has some of the nodes alone, as the node set with this number.
+    ///
+    /// # Errors
+    /// If the configuration does not load.
+    pub fn builder_of(
+        &self,
+        client: usize,
+        nodes: &[usize],
+        number: u64,
+    ) -> Result<LocksBuilder, SceneError> {
+        let urls = self.urls(client);
+        let some: Vec<&String> = nodes.iter().filter_map(|&node| urls.get(node)).collect();
+        let list = |line: &str| line.starts_with(LIST).then(|| format!("{LIST}{some:?}"));
+        let config = self.config(client);
+        let lines: Vec<String> =
+            config.lines().map(|line| list(line).unwrap_or_else(|| line.to_owned())).collect();
+        let config = Config::from_toml_str(&lines.join("\n"), Path::new("scenario.toml"))?;
+        Ok(config.into_builder()?.protections(self.protections).node_set(number))
+    }
+
+    /// The URLs of all nodes over a client's ways, each with its password; none of a store that has no list of them.
+    pub fn urls(&self, client: usize) -> Vec<String> {
+        let config = self.config(client);
+        let list = config.lines().find_map(|line| line.strip_prefix(LIST));
+        list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
+    }
+
     /// A client's locks.
     ///
     /// # Errors
@@ -120,7 +149,9 @@ impl Scene {
         let env = real_env().map_err(SceneError::Threads)?;
         let nodes = self.locks(client)?.nodes().to_vec();
         let links: Vec<_> = nodes.into_iter().map(|node| FaultyNode::new(node, Arc::clone(&env))).collect();
-        let builder = Locks::builder().protections(self.protections).ttl(self.ttl).max_ttl(self.ttl);
+        // One token an acquisition: where a counter stands is then what its holder knows.
+        let builder =
+            Locks::builder().protections(self.protections).ttl(self.ttl).max_ttl(self.ttl).handoff(0);
         let builder = links.iter().fold(builder.node_timeout(PATIENCE), |builder, link| {
             builder.node(Arc::clone(link) as Arc<dyn Node>)
         });
@@ -337,7 +368,7 @@ pub(super) fn built(builder: LocksBuilder) -> Result<Locks, BuildError> {
     patiently(|| block_on(builder.clone().build()))
 }
 
-fn patiently(mut build: impl FnMut() -> Result<Locks, BuildError>) -> Result<Locks, BuildError> {
+pub(super) fn patiently(mut build: impl FnMut() -> Result<Locks, BuildError>) -> Result<Locks, BuildError> {
     let started = Instant::now();
     loop {
         match build() {

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use redlock::node::{Inspection, Mark, NodeError, Reply};
 use redlock::testing::faulty::Op;
-use redlock::{Instant, LockName, LostReason, OwnerToken, Ttl};
+use redlock::{Instant, LockName, LostReason, Observation, OwnerToken, Ttl};
 
 /// Something that happened now.
 #[derive(Debug)]
@@ -25,10 +25,24 @@ pub(crate) enum Event<'a> {
     Deleted { node: usize, name: &'a LockName },
     /// A lock was handed to its caller: the number of the hold.
     Acquired { hold: usize },
+    /// A holder has let go: from now on it holds nothing, whatever becomes of its release.
+    LetGo { hold: usize },
+    /// A client is shut down.
+    ShutDown { client: usize },
+    /// Somebody who waited in line does so no longer, and did not get the lock.
+    Left { place: u64 },
     /// A holder that waited for it was told of its loss.
     Told { hold: usize, reason: LostReason },
     /// The clock of this client stood still until then; by now it must have noticed.
     Stood { client: usize, until: Instant },
+    /// A leadership was given to a candidate: its number.
+    Led { office: usize },
+    /// The work of a leader has returned, or was dropped; what is left is to resign.
+    WorkEnded { office: usize },
+    /// A client that watches who leads was told something new.
+    Observed { client: usize, observation: &'a Observation },
+    /// A client dies now.
+    Crashed { client: usize },
     /// Nothing that others saw: a moment to look.
     Look,
 }
@@ -58,6 +72,8 @@ pub(crate) struct Ran {
     pub(crate) node_time: Instant,
     /// What an acquire's counter may not begin below; 0 if there is no such point.
     pub(crate) floor: u64,
+    /// How many tokens an acquire takes; 0 of everything else.
+    pub(crate) span: u64,
     pub(crate) before: Inspection,
     pub(crate) after: Inspection,
     pub(crate) reply: Reply,
@@ -86,8 +102,21 @@ impl Event<'_> {
             Self::Forgot { node } => (4, node).hash(trace),
             Self::Deleted { node, name } => (5, node, name).hash(trace),
             Self::Acquired { hold } => (6, hold).hash(trace),
+            Self::LetGo { hold } => (9, hold).hash(trace),
+            Self::ShutDown { client } => (11, client).hash(trace),
+            Self::Left { place } => (10, place).hash(trace),
             Self::Told { hold, reason } => (7, hold, format!("{reason:?}")).hash(trace),
             Self::Stood { client, until } => (8, client, until).hash(trace),
+            Self::Led { office } => (12, office).hash(trace),
+            Self::WorkEnded { office } => (13, office).hash(trace),
+            Self::Observed { client, observation } => {
+                let epoch = match observation {
+                    Observation::Leader(leader) => Some(leader.epoch.get()),
+                    _ => None,
+                };
+                (14, client, epoch, std::mem::discriminant(*observation)).hash(trace);
+            }
+            Self::Crashed { client } => (15, client).hash(trace),
         }
     }
 }

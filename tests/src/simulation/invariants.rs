@@ -1,16 +1,26 @@
 //! What must always hold, one subject a file.
 
 mod deletion;
+mod epochs;
 mod exclusion;
+mod former;
 mod heard;
+mod leaders;
+mod line;
 mod nodes;
+mod observers;
 mod quarantine;
 mod return_of_the_lost;
 mod standstill;
 mod stored;
+mod stored_tokens;
+mod takeover;
 mod tokens;
 mod told;
+mod turns;
 mod validity;
+mod work;
+mod worth;
 
 use super::event::Event;
 use super::scene::Scene;
@@ -42,5 +52,15 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Invariant>)> {
         ("quarantine", Box::new(quarantine::Quarantine)),
         ("nodes", Box::new(nodes::Nodes)),
         ("stored", Box::new(stored::Stored)),
+        ("stored tokens", Box::new(stored_tokens::StoredTokens)),
+        ("former holders", Box::new(former::Former)),
+        ("line", Box::new(line::Line)),
+        ("turns of others", Box::new(turns::Turns)),
+        ("worth", Box::new(worth::Worth)),
+        ("leaders", Box::new(leaders::Leaders)),
+        ("epochs", Box::<epochs::Epochs>::default()),
+        ("work", Box::<work::Work>::default()),
+        ("takeover", Box::new(takeover::Takeover)),
+        ("observers", Box::<observers::Observers>::default()),
     ]
 }

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
+use futures::poll;
 use redlock::env::Env;
 use redlock::node::NodeErrorKind;
 use redlock::{AcquireError, BuildError, Held, LockGuard, Locks, NodeReport, NodeVote};
@@ -21,6 +22,9 @@ pub(super) const SITUATIONS: &[&str] = &[
     "guard dropped",
 ];
 
+/// Many more than nodes that come back, or an operator, keep a client waiting for.
+const MOST_STARTS: usize = 2_000;
+
 impl World {
     /// A life: joins, acquires, holds and lets go in all the ways there are, and when all is well again, once more.
     pub(crate) async fn live(self: Arc<Self>, client: usize, locks: Option<Locks>, calm: Calm) {
@@ -28,28 +32,62 @@ impl World {
             Some(locks) => locks,
             None => self.join(client).await,
         };
+        let task = |_| {
+            let work = Arc::clone(&self).work(client, locks.clone(), calm.clone());
+            self.clients[client].env.run(work)
+        };
+        let ends = join_all((0..self.setting.clients[client].tasks).map(task)).await;
+        // All tasks of a client have the same.
+        let locks = ends.into_iter().flatten().next().unwrap_or(locks);
+        let report = locks.shutdown(Duration::from_secs(5)).await;
+        if report.open_guards > 0 {
+            let what = format!("client {client} has let go of all guards, and {report:?}");
+            self.ledger.violate("nothing is left between holders", what);
+        }
+    }
+
+    /// One task of a client.
+    async fn work(self: Arc<Self>, client: usize, mut locks: Locks, calm: Calm) -> Locks {
         for _ in 0..self.setting.clients[client].rounds {
             // Nobody is promised a turn between others that want the lock again and again.
             if self.is_calm() {
                 break;
             }
+            locks = self.restarted(client, locks).await;
             self.hold_once(client, &locks).await;
         }
+        // Who wants nothing more is restarted all the same: nodes are admitted by clients of their own set (seed 4327).
+        while self.setting.spare > 0 && !self.is_calm() {
+            self.rest(client, Duration::from_millis(300)).await;
+            locks = self.restarted(client, locks).await;
+        }
         calm.wait().await;
+        locks = self.restarted(client, locks).await;
         let ttl = Duration::from_millis(500).min(self.setting.longest_ttl);
-        let lock = locks.lock(self.names[0].as_bytes()).ttl(ttl).wait_at_most(self.setting.recovery);
+        let recovery = self.setting.recovery;
+        let lock = locks.lock(self.names[0].as_bytes()).ttl(ttl).wait_at_most(recovery);
+        let (asked, place) = (self.sim.now(), self.waits(client, 0, recovery));
         match lock.acquire().await {
-            Ok(guard) => drop(guard.release().await),
+            Ok(guard) => {
+                let hold = self.acquired(client, 0, Some(place), asked, guard.held());
+                self.release(hold, guard).await;
+            }
+            Err(AcquireError::ShutDown) if self.is_shut_down(client) => {}
             Err(error) => self.ledger.violate("recovery", format!("client {client} starved: {error}")),
         }
-        locks.shutdown(Duration::from_secs(5)).await;
+        locks
     }
 
     /// A client that knows nothing of the nodes' clocks yet.
     async fn join(&self, client: usize) -> Locks {
         self.rest(client, self.millis(4_000)).await;
         self.ledger.count("late join");
-        loop {
+        self.start(client).await
+    }
+
+    /// A new process of a client.
+    pub(crate) async fn start(&self, client: usize) -> Locks {
+        for _ in 0..MOST_STARTS {
             // Nobody answers a request that was lost: a backend gives up by itself.
             let patience = self.rest(client, Duration::from_secs(1));
             let built = match select(pin!(self.build(client, false)), pin!(patience)).await {
@@ -58,6 +96,8 @@ impl World {
             };
             match built {
                 Ok(locks) => return locks,
+                Err(BuildError::NodeSetChanged { .. }) if self.setting.spare > 0 => self.sets.restart(client),
+                Err(BuildError::Misconfigured { .. }) if self.setting.spare > 0 => {}
                 Err(BuildError::Misconfigured { nodes }) => {
                     if nodes.iter().any(|error| error.kind == NodeErrorKind::Foreign) {
                         self.ledger
@@ -68,6 +108,7 @@ impl World {
             }
             self.rest(client, Duration::from_millis(100)).await;
         }
+        panic!("client {client} cannot begin, and nothing changes any more");
     }
 
     /// Completes so much later by a client's clock.
@@ -84,11 +125,14 @@ impl World {
     pub(crate) async fn hold_once(&self, client: usize, locks: &Locks) {
         let profile = &self.setting.clients[client];
         self.rest(client, self.millis(50)).await;
-        let name = if self.below(4) == 0 { self.below(self.names.len() as u64) as usize } else { 0 };
-        let mut lock = locks
-            .lock(self.names[name].as_bytes())
-            .ttl(self.between(&profile.ttl))
-            .wait_at_most(self.between(&profile.wait));
+        let name = match profile.name {
+            Some(name) => name,
+            None if self.below(4) == 0 => self.below(self.names.len() as u64) as usize,
+            None => 0,
+        };
+        let wait = self.between(&profile.wait);
+        let mut lock =
+            locks.lock(self.names[name].as_bytes()).ttl(self.between(&profile.ttl)).wait_at_most(wait);
         if let Some(retries) = profile.retries {
             lock = lock.retries(retries);
         }
@@ -97,23 +141,43 @@ impl World {
         }
         let patience = if self.below(5) == 0 { self.millis(40) } else { Duration::from_secs(3_600) };
         let asked = self.sim.now();
-        let guard = match select(pin!(lock.acquire()), pin!(self.rest(client, patience))).await {
-            Either::Left((Ok(guard), _)) => guard,
-            Either::Left((Err(error), _)) => return self.look_at(client, &error),
-            Either::Right(_) => return self.ledger.count("acquire cancelled"),
+        // Who counts its attempts does not wait in line.
+        let place = profile.retries.is_none().then(|| self.waits(client, name, wait));
+        let (upset, rest) = (pin!(self.upset(place)), pin!(self.rest(client, patience)));
+        let impatience = select(upset, rest);
+        let guard = match select(impatience, pin!(lock.acquire())).await {
+            Either::Right((Ok(guard), _)) => guard,
+            Either::Right((Err(error), _)) => {
+                self.leave(place);
+                return self.look_at(client, &error);
+            }
+            Either::Left(_) => {
+                self.leave(place);
+                return self.ledger.count("acquire cancelled");
+            }
         };
-        let hold = self.acquired(client, name, asked, guard.held());
+        let hold = self.acquired(client, name, place, asked, guard.held());
         let before = self.held_on(name);
-        self.keep(client, hold, &guard, Duration::from_millis(20)).await;
+        let (mostly, sometimes) = profile.hold;
+        self.keep(client, hold, &guard, Duration::from_millis(mostly.min(20))).await;
         if self.held_on(name) > before {
             self.ledger.count("straggler adopted");
         }
         // Some hold on for long, so that nodes lose their memory meanwhile.
-        let (mostly, sometimes) = profile.hold;
         let longest = if self.below(3) == 0 { sometimes } else { mostly };
         self.keep(client, hold, &guard, self.millis(longest)).await;
-        self.let_go(client, guard).await;
+        if self.below(8) == 0 {
+            self.upset_first(client, name);
+        }
+        self.let_go(client, hold, guard).await;
         self.ledger.tell(&Event::Look);
+    }
+
+    /// Whoever was at this place does not wait any more.
+    fn leave(&self, place: Option<u64>) {
+        if let Some(place) = place {
+            self.ledger.tell(&Event::Left { place });
+        }
     }
 
     /// Holds for so long, or until it is told of the loss.
@@ -125,15 +189,16 @@ impl World {
         }
     }
 
-    async fn let_go(&self, client: usize, guard: LockGuard) {
+    async fn let_go(&self, client: usize, hold: usize, guard: LockGuard) {
         match self.below(4) {
             0 => {
                 self.ledger.count("guard dropped");
                 drop(guard);
+                self.ledger.tell(&Event::LetGo { hold });
             }
             1 => {
                 let pause = self.rest(client, self.millis(2));
-                if let Either::Right(_) = select(pin!(guard.release()), pin!(pause)).await {
+                if let Either::Right(_) = select(pin!(self.release(hold, guard)), pin!(pause)).await {
                     self.ledger.count("release cancelled");
                 }
             }
@@ -145,13 +210,30 @@ impl World {
                     }
                 }
                 self.ledger.tell(&Event::Look);
-                drop(guard.release().await);
+                self.release(hold, guard).await;
             }
-            _ => drop(guard.release().await),
+            _ => self.release(hold, guard).await,
+        }
+    }
+
+    /// Releases; tells as soon as that has begun.
+    pub(crate) async fn release(&self, hold: usize, guard: LockGuard) {
+        let mut release = pin!(guard.release());
+        let ended = poll!(release.as_mut()).is_ready();
+        self.ledger.tell(&Event::LetGo { hold });
+        if !ended {
+            let _ = release.await;
         }
     }
 
     fn look_at(&self, client: usize, error: &AcquireError) {
+        if matches!(error, AcquireError::ShutDown) && self.is_shut_down(client) {
+            return;
+        }
+        if matches!(error, AcquireError::NodeSetChanged { .. }) && self.setting.spare > 0 {
+            self.ledger.count("client of an old node set shut out");
+            return self.sets.restart(client);
+        }
         let (AcquireError::Busy { nodes, .. } | AcquireError::Unavailable { nodes, .. }) = error else {
             panic!("{error}")
         };
@@ -159,7 +241,7 @@ impl World {
             NodeVote::Failed(error) => error.kind == NodeErrorKind::Foreign,
             _ => false,
         };
-        if nodes.iter().any(is_foreign) {
+        if nodes.iter().any(is_foreign) && self.setting.spare == 0 {
             self.ledger.violate("fleet", format!("client {client} took a node for another fleet's"));
         }
     }

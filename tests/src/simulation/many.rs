@@ -61,6 +61,30 @@ pub fn run_many(
     threads: usize,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Summary {
+    run_seeds(seeds, &|seed| seed, protections, threads, progress)
+}
+
+/// The same with so many seeds of one plan, by its name.
+///
+/// # Panics
+/// If there is no such plan.
+pub fn run_many_in(
+    plan: &str,
+    numbers: Range<u64>,
+    protections: Protections,
+    threads: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Summary {
+    run_seeds(numbers, &seeds_of(plan), protections, threads, progress)
+}
+
+fn run_seeds(
+    seeds: Range<u64>,
+    seed_of: &(dyn Fn(u64) -> u64 + Sync),
+    protections: Protections,
+    threads: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Summary {
     let next = AtomicU64::new(seeds.start);
     let all = Mutex::new(Summary::default());
     let sum = || all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +96,7 @@ pub fn run_many(
                     if seed >= seeds.end {
                         return;
                     }
-                    let run = caught(seed, protections);
+                    let run = caught(seed_of(seed), protections);
                     let runs = {
                         let mut sum = sum();
                         sum.add(run);
@@ -98,9 +122,15 @@ pub fn first_violation(protections: Protections, limit: u64) -> Option<(u64, Str
 /// # Panics
 /// If there is no such plan.
 pub fn first_violation_in(plan: &str, protections: Protections, limit: u64) -> Option<(u64, String)> {
+    let seed_of = seeds_of(plan);
+    (0..limit).find_map(|number| violation_of(seed_of(number), protections))
+}
+
+/// The seeds of a plan, by their numbers among those.
+fn seeds_of(plan: &str) -> impl Fn(u64) -> u64 + Sync + use<> {
     let count = plans::ALL.len() as u64;
     let first = plans::ALL.iter().position(|known| known.name == plan).expect("a plan that there is") as u64;
-    (0..limit).find_map(|number| violation_of(first + number * count, protections))
+    move |number| first + number * count
 }
 
 /// The names of all plans, in the order in which seeds take turns in them.

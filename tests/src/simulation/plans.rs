@@ -2,12 +2,17 @@
 
 mod clocks;
 mod deletions;
+mod elections;
 mod erosion;
+mod heirlooms;
 mod leftovers;
+mod lines;
 mod memories;
 mod network;
 mod rates;
 mod setback;
+mod sets;
+mod swaps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +34,7 @@ pub(crate) struct Plan {
 }
 
 /// All of them. The seed's remainder says which one a run has.
-pub(crate) const ALL: [&Plan; 8] = [
+pub(crate) const ALL: [&Plan; 13] = [
     &leftovers::PLAN,
     &memories::PLAN,
     &clocks::PLAN,
@@ -38,6 +43,11 @@ pub(crate) const ALL: [&Plan; 8] = [
     &erosion::PLAN,
     &deletions::PLAN,
     &setback::PLAN,
+    &lines::PLAN,
+    &heirlooms::PLAN,
+    &elections::PLAN,
+    &sets::PLAN,
+    &swaps::PLAN,
 ];
 
 /// The plan of a seed.
@@ -95,6 +105,7 @@ impl Dice<'_> {
 fn quiet(dice: &Dice<'_>, nodes: usize, longest_ttl: Duration, clients: Vec<Profile>) -> Setting {
     Setting {
         nodes,
+        spare: 0,
         names: 2,
         longest_ttl,
         init: true,

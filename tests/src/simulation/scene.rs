@@ -9,9 +9,10 @@ use redlock::env::Env;
 use redlock::node::Node;
 use redlock::testing::faulty::Op;
 use redlock::testing::virtual_env::VirtualEnv;
-use redlock::{Held, Instant, LockName, OwnerToken};
+use redlock::{Held, Instant, LockName, OwnerToken, Term};
 
 use super::event::{Event, Ran};
+use super::office::Office;
 
 /// The state of the world that invariants judge by.
 #[derive(Debug)]
@@ -19,19 +20,33 @@ pub(crate) struct Scene {
     pub(crate) now: Instant,
     pub(crate) quorum: usize,
     pub(crate) longest_ttl: Duration,
+    /// How many times each client may hand a lease over.
+    pub(crate) bounds: Vec<usize>,
     /// Nodes lose nothing and nobody sets their clocks: what they promised they keep.
     pub(crate) nodes_keep: bool,
     /// Everything that was acquired, in order.
     pub(crate) holds: Vec<Hold>,
     /// Those that may matter still.
     pub(crate) open: Vec<usize>,
+    /// Every leadership, in order.
+    pub(crate) offices: Vec<Office>,
+    /// Nothing goes wrong any more.
+    pub(crate) is_calm: bool,
+    /// Which clients are dead.
+    pub(crate) crashed: Vec<bool>,
     /// What each node has promised: who has a name there at least until when, in the node's time.
     pub(crate) promises: Vec<BTreeMap<LockName, Promise>>,
     /// When each node lost its memory last.
     pub(crate) forgot: Vec<Option<Instant>>,
+    /// Who waits in the lines of clients, in the order in which they came.
+    pub(crate) lines: Vec<InLine>,
+    /// Everybody who waited in line has a number.
+    places: u64,
+    /// Leases that their last holder has let go of and that are extended all the same: they wait for their next holder.
+    pub(crate) between: Vec<(OwnerToken, usize)>,
+    /// Where each node's fencing counters stand.
+    pub(crate) counters: Vec<BTreeMap<LockName, u64>>,
     nodes: Vec<Arc<MemoryNode>>,
-    /// The owner token under which a client asked for a name last.
-    asked: BTreeMap<(usize, LockName), OwnerToken>,
     /// Until when a client's clock stood still last.
     stopped: Vec<Option<Instant>>,
     /// Until when a client was paused last.
@@ -47,9 +62,14 @@ pub(crate) struct Scene {
 pub(crate) struct Hold {
     pub(crate) name: LockName,
     pub(crate) client: usize,
-    pub(crate) owner: Option<OwnerToken>,
+    pub(crate) owner: OwnerToken,
+    /// It came from another holder of the same process: the how manieth hand-over of the lease this was.
+    pub(crate) handed: usize,
+    /// Where it was in its line.
+    pub(crate) place: Option<u64>,
     pub(crate) asked: Instant,
     pub(crate) acquired: Instant,
+    pub(crate) let_go: Option<Instant>,
     pub(crate) held: Held,
     /// Whose clock it goes by.
     pub(crate) env: Arc<dyn Env>,
@@ -59,6 +79,24 @@ impl Hold {
     /// Whether its validity has ended by its own clock.
     pub(crate) fn is_past(&self) -> bool {
         self.env.now() >= self.held.valid_until()
+    }
+}
+
+/// Somebody who waits in the line of a client.
+#[derive(Debug)]
+pub(crate) struct InLine {
+    pub(crate) place: u64,
+    pub(crate) client: usize,
+    pub(crate) name: LockName,
+    /// It waits no longer than that, by its own clock.
+    pub(crate) until: Instant,
+    env: Arc<dyn Env>,
+}
+
+impl InLine {
+    /// Whether it has waited long enough: it gives up as soon as it gets to run.
+    pub(crate) fn is_late(&self) -> bool {
+        self.env.now() >= self.until
     }
 }
 
@@ -72,21 +110,29 @@ pub(crate) struct Promise {
 impl Scene {
     pub(crate) fn new(
         nodes: Vec<Arc<MemoryNode>>,
-        clients: usize,
+        bounds: Vec<usize>,
         longest_ttl: Duration,
         nodes_keep: bool,
     ) -> Self {
+        let clients = bounds.len();
         Self {
+            bounds,
             now: VirtualEnv::START,
             quorum: nodes.len() / 2 + 1,
             longest_ttl,
             nodes_keep,
             holds: Vec::new(),
             open: Vec::new(),
+            offices: Vec::new(),
+            is_calm: false,
+            crashed: vec![false; clients],
             promises: vec![BTreeMap::new(); nodes.len()],
             forgot: vec![None; nodes.len()],
+            lines: Vec::new(),
+            places: 0,
+            between: Vec::new(),
+            counters: vec![BTreeMap::new(); nodes.len()],
             nodes,
-            asked: BTreeMap::new(),
             stopped: vec![None; clients],
             paused: vec![VirtualEnv::START; clients],
             renewed: vec![None; clients],
@@ -135,37 +181,98 @@ impl Scene {
         self.stopped[client] = self.stopped[client].max(Some(until));
     }
 
+    /// Somebody begins to wait in line; returns its place.
+    pub(crate) fn waits(&mut self, client: usize, name: LockName, until: Instant, env: Arc<dyn Env>) -> u64 {
+        self.places += 1;
+        self.lines.push(InLine { place: self.places, client, name, until, env });
+        self.places
+    }
+
+    /// Who is first in the line of a client.
+    pub(crate) fn first_in_line(&self, client: usize, name: &LockName) -> Option<u64> {
+        let line = self.lines.iter().filter(|one| one.client == client && one.name == *name);
+        line.map(|one| one.place).min()
+    }
+
     pub(crate) fn acquired(
         &mut self,
         client: usize,
         name: LockName,
+        place: Option<u64>,
         asked: Instant,
         held: Held,
         env: Arc<dyn Env>,
     ) -> usize {
-        let owner = self.asked.get(&(client, name.clone())).copied();
-        self.holds.push(Hold { name, client, owner, asked, acquired: self.now, held, env });
+        let owner = redlock::testing::owner_of(&held);
+        let before = self.holds.iter().rev().find(|hold| hold.client == client && hold.owner == owner);
+        let handed = before.map_or(0, |before| before.handed + 1);
+        let acquired = self.now;
+        self.holds.push(Hold {
+            name,
+            client,
+            owner,
+            handed,
+            place,
+            asked,
+            acquired,
+            let_go: None,
+            held,
+            env,
+        });
         let hold = self.holds.len() - 1;
         self.open.push(hold);
         hold
     }
 
+    pub(crate) fn led(&mut self, client: usize, term: Term, delay: Duration, env: Arc<dyn Env>) -> usize {
+        self.offices.push(Office { client, term, delay, works: true, left: None, env });
+        self.offices.len() - 1
+    }
+
     /// Takes in what happened.
     pub(crate) fn take_in(&mut self, event: &Event<'_>) {
         match event {
-            Event::Asked(asked) if asked.op == Op::Acquire => {
-                self.asked.insert((asked.client, asked.name.clone()), asked.owner);
+            Event::Asked(asked) if asked.op == Op::Extend => {
+                self.renewed[asked.client] = Some(self.now);
+                let last = self.open.iter().rev().map(|&hold| &self.holds[hold]);
+                let last =
+                    last.filter(|hold| hold.owner == asked.owner).find(|hold| hold.client == asked.client);
+                if last.is_some_and(|last| last.let_go.is_some()) {
+                    self.between.push((asked.owner, asked.client));
+                }
             }
-            Event::Asked(asked) => self.renewed[asked.client] = Some(self.now),
-            Event::Ran(ran) if ran.granted() && ran.op != Op::Raise => self.promise(ran),
-            Event::Released { node, name, was_held: true, .. } | Event::Deleted { node, name } => {
+            Event::Ran(ran) if ran.granted() => {
+                self.counters[ran.node].insert(ran.name.clone(), ran.after.counter.unwrap_or(0));
+                if ran.op != Op::Raise {
+                    self.promise(ran);
+                }
+            }
+            Event::Released { node, name, owner, was_held: true } => {
+                self.promises[*node].remove(name);
+                self.between.retain(|(between, _)| between != owner);
+            }
+            Event::Deleted { node, name } => {
                 self.promises[*node].remove(name);
             }
             Event::Forgot { node } => {
                 self.promises[*node].clear();
+                self.counters[*node].clear();
                 self.forgot[*node] = Some(self.now);
             }
-            Event::Acquired { .. } => self.close_old_holds(),
+            Event::Acquired { hold } => {
+                let &Hold { place, owner, .. } = &self.holds[*hold];
+                self.between.retain(|(between, _)| *between != owner);
+                self.lines.retain(|one| Some(one.place) != place);
+                self.close_old_holds();
+            }
+            Event::Left { place } => self.lines.retain(|one| one.place != *place),
+            Event::Crashed { client } => self.crashed[*client] = true,
+            Event::WorkEnded { office } => {
+                let office = &mut self.offices[*office];
+                office.works = false;
+                office.left = (!self.crashed[office.client]).then_some(self.now);
+            }
+            Event::LetGo { hold } => self.holds[*hold].let_go = Some(self.now),
             _ => {}
         }
     }

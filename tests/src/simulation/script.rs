@@ -21,7 +21,7 @@ impl World {
         let acquiring = self.clients[client].env.run(async move {
             let asked = world.sim.now();
             let guard = lock.acquire().await.ok()?;
-            world.acquired(client, name, asked, guard.held());
+            world.acquired(client, name, None, asked, guard.held());
             Some(guard)
         });
         acquiring.await.flatten()

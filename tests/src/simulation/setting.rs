@@ -9,6 +9,8 @@ use super::troubles::Trouble;
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) nodes: usize,
+    /// So many more are there, which no client has in its list until the set changes.
+    pub(crate) spare: usize,
     pub(crate) names: usize,
     /// The longest TTL, which quarantines last.
     pub(crate) longest_ttl: Duration,
@@ -50,6 +52,8 @@ pub(crate) enum Network {
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) rate_ppm: i32,
+    /// So many tasks of it want locks at the same time.
+    pub(crate) tasks: usize,
     /// The TTL that its `Locks` has as a default.
     pub(crate) usual_ttl: Duration,
     pub(crate) node_timeout: Option<Duration>,
@@ -57,6 +61,10 @@ pub(crate) struct Profile {
     pub(crate) acquire_interval: Duration,
     pub(crate) retries: Option<u32>,
     pub(crate) renew_limit: Option<Duration>,
+    /// How many times a lease may go from hand to hand.
+    pub(crate) handoff: u32,
+    /// The one name that it asks for; `None`: mostly the first one.
+    pub(crate) name: Option<usize>,
     /// The TTLs of its locks, in milliseconds.
     pub(crate) ttl: Range<u64>,
     /// How long it waits for a lock, in milliseconds.
@@ -72,12 +80,15 @@ impl Profile {
     pub(crate) fn new(ttl: Range<u64>) -> Self {
         Self {
             rate_ppm: 0,
+            tasks: 1,
             usual_ttl: Duration::from_millis(500),
             node_timeout: None,
             drift_factor: 0.01,
             acquire_interval: Duration::from_millis(20),
             retries: None,
             renew_limit: None,
+            handoff: 64,
+            name: None,
             ttl,
             wait: 10..3_000,
             hold: (500, 3_000),

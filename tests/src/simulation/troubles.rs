@@ -39,6 +39,8 @@ pub(crate) enum Trouble {
     Slew,
     /// A quorum of clocks is set at once.
     SetMost,
+    /// One client is shut down while its tasks still want locks, once in a run.
+    ShutDown,
 }
 
 pub(super) const SITUATIONS: &[&str] = &[
@@ -55,21 +57,24 @@ pub(super) const SITUATIONS: &[&str] = &[
     "clock slewed",
     "a quorum of clocks set",
     "client crash",
+    "shut down",
 ];
 
-/// What has been done to the clocks of nodes.
+/// What has been done.
 #[derive(Default)]
 pub(crate) struct Dials {
     /// How far each is ahead, in microseconds.
     ahead: Vec<i64>,
     set: Vec<Option<Instant>>,
+    /// A client was shut down.
+    shut_down: bool,
 }
 
 impl World {
     /// Until there was trouble enough.
     pub(crate) async fn trouble(&self) {
         let count = self.nodes.len();
-        let mut dials = Dials { ahead: vec![0; count], set: vec![None; count] };
+        let mut dials = Dials { ahead: vec![0; count], set: vec![None; count], shut_down: false };
         // Which kinds there are, the seed says.
         let mut kinds = self.setting.troubles.clone();
         kinds.retain(|(_, trouble)| *trouble == Trouble::Mend || self.below(4) > 0);
@@ -80,6 +85,7 @@ impl World {
             self.sim.sleep(self.millis(250)).await;
             if crash == Some(step as u64) {
                 self.ledger.count("client crash");
+                self.ledger.tell(&Event::Crashed { client: 0 });
                 self.clients[0].env.crash();
             }
             let mut left = self.below(total.max(1));
@@ -166,7 +172,25 @@ impl World {
                 // So that what a minority does next is not taken for a part of it.
                 self.sim.sleep(Duration::from_millis(1_500)).await;
             }
+            Trouble::ShutDown => {
+                if !std::mem::replace(&mut dials.shut_down, true) {
+                    self.shut_down_between().await;
+                }
+            }
         }
+    }
+
+    /// Waits for a lease that is between two holders, and shuts its client down; the first one if none comes.
+    async fn shut_down_between(&self) {
+        self.ledger.count("shut down");
+        for _ in 0..600 {
+            self.sim.sleep(Duration::from_micros(500)).await;
+            let between = self.ledger.now().scene.between.first().copied();
+            if let Some((_, client)) = between {
+                return self.shut_down(client);
+            }
+        }
+        self.shut_down(0);
     }
 
     /// Waits until a client renews, and stops it before it has the answers.

@@ -32,6 +32,7 @@ struct About {
     owner: OwnerToken,
     ttl: Ttl,
     deadline: Instant,
+    span: u64,
 }
 
 impl Watched {
@@ -57,9 +58,10 @@ impl Watched {
             let before = self.look(&about.name).await?;
             let reply = call.await?;
             let after = self.look(&about.name).await?;
-            let About { op, name, owner, ttl, deadline } = about;
+            let About { op, name, owner, ttl, deadline, span } = about;
             let node = self.index;
-            let ran = Ran { node, op, name, owner, ttl, deadline, node_time, floor, before, after, reply };
+            let ran =
+                Ran { node, op, name, owner, ttl, deadline, node_time, floor, span, before, after, reply };
             self.ledger.tell(&Event::Ran(&ran));
             Ok(ran.reply)
         })
@@ -81,21 +83,22 @@ impl Node for Watched {
 
     fn acquire(self: Arc<Self>, request: AcquireRequest) -> NodeFuture<Reply> {
         let AcquireRequest { owner, ttl, deadline, .. } = request;
-        let about = About { op: Op::Acquire, name: request.name.clone(), owner, ttl, deadline };
+        let span = request.fence.as_ref().map_or(0, |fence| fence.span);
+        let about = About { op: Op::Acquire, name: request.name.clone(), owner, ttl, deadline, span };
         let call = Arc::clone(&self.node).acquire(request);
         self.run(about, call)
     }
 
     fn extend(self: Arc<Self>, request: ExtendRequest) -> NodeFuture<Reply> {
         let ExtendRequest { owner, ttl, deadline, .. } = request;
-        let about = About { op: Op::Extend, name: request.name.clone(), owner, ttl, deadline };
+        let about = About { op: Op::Extend, name: request.name.clone(), owner, ttl, deadline, span: 0 };
         let call = Arc::clone(&self.node).extend(request);
         self.run(about, call)
     }
 
     fn raise(self: Arc<Self>, request: RaiseRequest) -> NodeFuture<Reply> {
         let RaiseRequest { owner, ttl, deadline, .. } = request;
-        let about = About { op: Op::Raise, name: request.name.clone(), owner, ttl, deadline };
+        let about = About { op: Op::Raise, name: request.name.clone(), owner, ttl, deadline, span: 0 };
         let call = Arc::clone(&self.node).raise(request);
         self.run(about, call)
     }

@@ -1,7 +1,10 @@
 //! The nodes, the clients and the ways between them.
 
+use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use redlock::backend::memory::MemoryNode;
@@ -15,6 +18,7 @@ use super::event::Event;
 use super::ledger::Ledger;
 use super::plans::{Dice, Plan};
 use super::scene::Scene;
+use super::sets::Sets;
 use super::setting::{Network, Setting};
 use super::spy::Spy;
 use super::watched::Watched;
@@ -23,23 +27,27 @@ use super::watched::Watched;
 pub(crate) struct World {
     pub(crate) sim: VirtualEnv,
     pub(crate) setting: Setting,
-    protections: Protections,
+    pub(crate) protections: Protections,
     pub(crate) nodes: Vec<Arc<Watched>>,
     pub(crate) names: Vec<LockName>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) clients: Vec<Client>,
+    pub(crate) sets: Sets,
     /// Of those clients that were there at the beginning, for plans with a script.
     pub(crate) locks: Mutex<Vec<Locks>>,
     /// Clocks of nodes need not be turned any longer.
     over: Arc<AtomicBool>,
     /// Nothing goes wrong any more.
     calm: AtomicBool,
+    /// The places of those in line who give up as soon as they get to run.
+    upset: Mutex<BTreeSet<u64>>,
 }
 
 /// A process and its ways to the nodes.
 pub(crate) struct Client {
     pub(crate) env: Arc<ClientEnv>,
     pub(crate) ways: Vec<Arc<FaultyNode>>,
+    is_shut_down: AtomicBool,
 }
 
 /// The clocks of nodes are turned this often, by little, to run at other rates.
@@ -50,8 +58,9 @@ impl World {
         let sim = VirtualEnv::new(seed);
         let setting = (plan.setting)(&Dice(&sim));
         let node = |index| MemoryNode::guarded(format!("node-{index}"), sim.env(), protections);
-        let nodes: Vec<_> = (0..setting.nodes).map(node).collect();
-        let scene = Scene::new(nodes.clone(), setting.clients.len(), setting.longest_ttl, setting.nodes_keep);
+        let nodes: Vec<_> = (0..setting.nodes + setting.spare).map(node).collect();
+        let bounds = setting.clients.iter().map(|client| client.handoff as usize).collect();
+        let scene = Scene::new(nodes.clone(), bounds, setting.longest_ttl, setting.nodes_keep);
         let ledger = Ledger::new(&sim, scene);
         let nodes: Vec<_> = nodes
             .into_iter()
@@ -64,15 +73,17 @@ impl World {
             let offset = Duration::from_secs(sim.random() % 100_000);
             let env = sim.client(ClientClock { rate_ppm: profile.rate_ppm, offset });
             let way = |node: &Arc<Watched>| FaultyNode::new(Arc::clone(node) as Arc<dyn Node>, sim.env());
-            Client { env, ways: nodes.iter().map(way).collect() }
+            Client { env, ways: nodes.iter().map(way).collect(), is_shut_down: AtomicBool::new(false) }
         });
-        let clients = clients.collect();
+        let clients: Vec<_> = clients.collect();
+        let sets = Sets::new(setting.nodes, clients.len());
         let names =
             (0..setting.names).map(|name| LockName::new(format!("name-{name}")).expect("a good name"));
         let names = names.collect();
         let (locks, over) = (Mutex::default(), Arc::default());
-        let calm = AtomicBool::new(false);
-        let world = Self { protections, nodes, names, ledger, clients, locks, over, calm, setting, sim };
+        let (calm, upset) = (AtomicBool::new(false), Mutex::default());
+        let world =
+            Self { protections, nodes, names, ledger, clients, sets, locks, over, calm, upset, setting, sim };
         world.run_clocks();
         Arc::new(world)
     }
@@ -126,7 +137,7 @@ impl World {
     }
 
     pub(crate) async fn build(&self, client: usize, init: bool) -> Result<Locks, BuildError> {
-        let Client { env, ways } = &self.clients[client];
+        let Client { env, ways, .. } = &self.clients[client];
         let profile = &self.setting.clients[client];
         let mut builder = Locks::builder()
             .env(Arc::clone(env) as Arc<dyn Env>)
@@ -135,25 +146,54 @@ impl World {
             .ttl(profile.usual_ttl)
             .max_ttl(self.setting.longest_ttl)
             .drift_factor(profile.drift_factor)
+            .handoff(profile.handoff)
             .acquire_interval(profile.acquire_interval);
         if let Some(timeout) = profile.node_timeout {
             builder = builder.node_timeout(timeout);
         }
-        for (node, way) in ways.iter().enumerate() {
+        let (number, list) = self.sets.configured(client);
+        for (node, way) in list.into_iter().map(|node| (node, &ways[node])) {
             let inner = env.reach(Arc::clone(way) as Arc<dyn Node>);
             let (ledger, env) = (Arc::clone(&self.ledger), self.sim.env());
             builder = builder.node(Arc::new(Spy { inner, client, node, ledger, env }));
         }
+        let builder = builder.node_set(number);
         if init { builder.init().await } else { builder.build().await }
     }
 
     /// A lock was acquired; returns the number of the hold.
-    pub(crate) fn acquired(&self, client: usize, name: usize, asked: Instant, held: Held) -> usize {
+    pub(crate) fn acquired(
+        &self,
+        client: usize,
+        name: usize,
+        place: Option<u64>,
+        asked: Instant,
+        held: Held,
+    ) -> usize {
         let mut state = self.ledger.now();
         let env = Arc::clone(&self.clients[client].env) as Arc<dyn Env>;
-        let hold = state.scene.acquired(client, self.names[name].clone(), asked, held, env);
+        let hold = state.scene.acquired(client, self.names[name].clone(), place, asked, held, env);
         state.tell(&Event::Acquired { hold });
         hold
+    }
+
+    /// Somebody begins to wait in the line of a client, for so long; returns its place.
+    pub(crate) fn waits(&self, client: usize, name: usize, time: Duration) -> u64 {
+        let env = Arc::clone(&self.clients[client].env) as Arc<dyn Env>;
+        let until = env.now().saturating_add(time);
+        self.ledger.now().scene.waits(client, self.names[name].clone(), until, env)
+    }
+
+    /// Whoever is first in this line gives up as soon as it gets to run, also if it is given the lock then.
+    pub(crate) fn upset_first(&self, client: usize, name: usize) {
+        let first = self.ledger.now().scene.first_in_line(client, &self.names[name]);
+        self.upset.lock().unwrap_or_else(PoisonError::into_inner).extend(first);
+    }
+
+    /// Completes when who is at this place is to give up.
+    pub(crate) async fn upset(&self, place: Option<u64>) {
+        let is_upset = |place| self.upset.lock().unwrap_or_else(PoisonError::into_inner).contains(&place);
+        poll_fn(|_| if place.is_some_and(is_upset) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// On how many nodes a name is held by anybody.
@@ -172,6 +212,20 @@ impl World {
         self.pause(client, until);
         self.clients[client].env.stop_clock_until(until);
         self.ledger.now().scene.stopped(client, until);
+    }
+
+    /// A client is shut down while its tasks still want locks; from now on they get none.
+    pub(crate) fn shut_down(&self, client: usize) {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(client).cloned();
+        let Some(locks) = locks else { return };
+        self.ledger.tell(&Event::ShutDown { client });
+        self.clients[client].is_shut_down.store(true, Ordering::SeqCst);
+        let patience = Duration::from_secs(3_600);
+        drop(self.clients[client].env.run(async move { locks.shutdown(patience).await }));
+    }
+
+    pub(crate) fn is_shut_down(&self, client: usize) -> bool {
+        self.clients[client].is_shut_down.load(Ordering::SeqCst)
     }
 
     /// From now on single messages are slow, and where the setting says so lost, refused and doubled.
@@ -202,6 +256,7 @@ impl World {
     /// From now on all goes well.
     pub(crate) fn calm(&self) {
         self.calm.store(true, Ordering::SeqCst);
+        self.ledger.now().scene.is_calm = true;
         for client in &self.clients {
             client.env.resume();
             client.ways.iter().for_each(|way| {
@@ -223,12 +278,14 @@ impl World {
             let what = format!("{leftovers} keys are left that nobody holds, long before they expire");
             self.ledger.violate("leftovers", what);
         }
-        let (holds, _open) = {
+        let (holds, _open, offices) = {
             let mut state = self.ledger.now();
-            (std::mem::take(&mut state.scene.holds), std::mem::take(&mut state.scene.open))
+            let scene = &mut state.scene;
+            let open = std::mem::take(&mut scene.open);
+            (std::mem::take(&mut scene.holds), open, std::mem::take(&mut scene.offices))
         };
         // Not under the ledger's mutex: their ends may be told to it.
-        drop(holds);
+        drop((holds, offices));
         self.over.store(true, Ordering::Relaxed);
         for _ in 0..30 {
             self.sim.advance(Duration::from_secs(10));

@@ -12,6 +12,7 @@ use redlock::testing::servers::{RedisFleet, RedisServer, Reply, ServerError};
 use tokio::runtime::{Handle, Runtime};
 
 use super::{HUNG, Metric, RESTARTED, SoakError};
+use crate::bench::usage::resident;
 
 /// What is counted, and by how much it may be higher in the last quarter than in the second.
 ///
@@ -139,7 +140,7 @@ impl Sampler {
         let restarted = connections(fleet.server(RESTARTED))?;
         let hung = if hung { None } else { Some(connections(fleet.server(HUNG))?) };
         let values = vec![
-            Some(resident()?),
+            Some(resident()? / 1024),
             Some(self.tasks()),
             Some(threads()?),
             Some(files()?),
@@ -195,12 +196,4 @@ fn threads() -> io::Result<u64> {
 
 fn files() -> io::Result<u64> {
     Ok(fs::read_dir("/proc/self/fd")?.count() as u64)
-}
-
-/// What this process has in memory, in KiB.
-fn resident() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    kib.ok_or_else(|| io::Error::other("/proc/self/status has no VmRSS in kB"))
 }

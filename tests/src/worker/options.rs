@@ -27,6 +27,12 @@ pub struct Options {
     /// Lacks this safeguard of the library
     #[arg(long)]
     pub without: Option<String>,
+    /// How many tasks it has, each with locks of its own
+    #[arg(long, default_value_t = 1)]
+    pub tasks: usize,
+    /// Stands for an election besides
+    #[arg(long)]
+    pub stands: bool,
     /// What it does with its locks
     #[arg(long, value_enum, default_value_t)]
     pub habit: Habit,
@@ -42,6 +48,8 @@ pub enum Habit {
     /// Updates the resource under every lock, and lets two TTLs pass between its read and its write, without a look at the
     /// lock.
     Careless,
+    /// Stands for an election, and updates the resource in every term in the same way. Has one task.
+    Leads,
 }
 
 /// The name of a lock, by its number.
@@ -59,6 +67,7 @@ impl Options {
         add("--history", self.history.clone().into());
         add("--seed", self.seed.to_string().into());
         add("--names", self.names.to_string().into());
+        add("--tasks", self.tasks.to_string().into());
         if let Some(resource) = &self.resource {
             add("--resource", resource.clone().into());
         }
@@ -68,8 +77,12 @@ impl Options {
         let habit = match self.habit {
             Habit::Mixed => "mixed",
             Habit::Careless => "careless",
+            Habit::Leads => "leads",
         };
         add("--habit", habit.into());
+        if self.stands {
+            arguments.push("--stands".into());
+        }
         arguments
     }
 }

@@ -1,6 +1,8 @@
 //! What a worker does all the time: it wants a lock, gets it or not, keeps it for a while, and lets go.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,9 +20,6 @@ use crate::resource::ResourceClient;
 /// How long it may take to acquire a lock when there are no faults any more.
 const CALM_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long what is still to be released may take in the end.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
-
 /// How often a holder looks whether it must stop.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -35,7 +34,8 @@ pub(super) struct Turns {
     resource: Option<ResourceClient>,
     control: Control,
     random: StdRng,
-    next: HoldId,
+    /// Holds are counted in the process.
+    next: Arc<AtomicU64>,
 }
 
 /// How a lock is asked for.
@@ -58,17 +58,20 @@ enum Span {
 }
 
 impl Turns {
+    /// Those of one task of the process.
     pub(super) fn new(
         options: &Options,
+        task: u64,
+        next: Arc<AtomicU64>,
         locks: Locks,
         journal: Journal,
         resource: Option<ResourceClient>,
         control: Control,
     ) -> Self {
         let &Options { client, names, habit, seed, .. } = options;
-        let random = StdRng::seed_from_u64(seed);
+        let random = StdRng::seed_from_u64(seed.wrapping_add(500_009 * task));
         let process = std::process::id();
-        Self { client, names, habit, process, locks, journal, resource, control, random, next: 0 }
+        Self { client, names, habit, process, locks, journal, resource, control, random, next }
     }
 
     /// Turns until there are no faults any more; then every lock once.
@@ -83,15 +86,14 @@ impl Turns {
                 holding.end(true).await?;
             }
         }
-        self.locks.shutdown(SHUTDOWN_LIMIT).await;
-        self.journal.note(ClientEvent::Ended)
+        Ok(())
     }
 
     async fn turn(&mut self) -> io::Result<()> {
         let name = name_of(self.random.random_range(0..self.names.max(1)));
         let (way, span) = match self.habit {
             Habit::Mixed => (self.way(), self.span()),
-            Habit::Careless => (Way::Waits(CALM_LIMIT), Span::For(Duration::ZERO)),
+            Habit::Careless | Habit::Leads => (Way::Waits(CALM_LIMIT), Span::For(Duration::ZERO)),
         };
         let lock = self.locks.lock(&name);
         let lock =
@@ -118,8 +120,7 @@ impl Turns {
 
     /// Acquires, and notes how that went.
     async fn acquire(&mut self, name: &str, lock: Lock, way: Way) -> io::Result<Option<Holding>> {
-        let hold = self.next;
-        self.next += 1;
+        let hold: HoldId = self.next.fetch_add(1, Ordering::Relaxed);
         self.journal.note(ClientEvent::Wants { hold, name: name.to_owned() })?;
         match ask(lock, way).await {
             Ok(guard) => Holding::begin(hold, guard, &self.journal),
@@ -159,7 +160,7 @@ impl Turns {
     /// Whether the resource is updated under this hold, and how.
     fn update_now(&mut self, ttl: Duration) -> Option<Pause> {
         match self.habit {
-            Habit::Careless => Some(Pause { time: ttl * 2, looks: false }),
+            Habit::Careless | Habit::Leads => Some(Pause { time: ttl * 2, looks: false }),
             Habit::Mixed => self.random.random_bool(0.5).then(|| {
                 let hundredths = if self.random.random_bool(0.7) { 5 } else { 100 };
                 let time = ttl * self.random.random_range(0..=hundredths) / 100;

@@ -130,6 +130,15 @@ fn a_pause_that_would_be_a_busy_loop_is_refused() {
 }
 
 #[test]
+fn so_many_hand_overs_that_others_would_be_kept_out_are_refused() {
+    let nodes = || urls(["redis://a", "redis://b", "redis://c"]);
+    for handoff in [257, u32::MAX] {
+        let error = refused(nodes().handoff(handoff));
+        assert!(matches!(error, BuildError::HandoffTooLarge { most: 256, .. }), "{error}");
+    }
+}
+
+#[test]
 fn an_address_that_is_none_is_refused_without_its_password() {
     for url in [
         "",

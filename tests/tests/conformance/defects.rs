@@ -2,6 +2,7 @@
 
 mod client;
 mod counters;
+mod described;
 mod holds;
 mod markers;
 mod says;
@@ -87,10 +88,18 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    [holds::cases(), counters::cases(), says::cases(), watches::cases(), client::cases(), markers::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        holds::cases(),
+        counters::cases(),
+        says::cases(),
+        described::cases(),
+        watches::cases(),
+        client::cases(),
+        markers::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What is wrong with the table of defects, if anything is.
@@ -128,6 +137,11 @@ fn defects_of_counters_fail_their_checks_and_no_others() {
 #[test]
 fn defects_of_what_is_said_fail_their_checks_and_no_others() {
     judge(says::cases());
+}
+
+#[test]
+fn defects_of_descriptions_fail_their_checks_and_no_others() {
+    judge(described::cases());
 }
 
 #[test]

@@ -1,17 +1,13 @@
 //! Who is let in: users, certificates, and what is said to those who are not.
 
-use std::fs;
-use std::path::PathBuf;
-
 use futures::executor::block_on;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use redlock::Protections;
 use redlock::backend::etcd::{EtcdConfig, EtcdConfigError, EtcdNode, TlsFiles};
 use redlock::node::{Node, NodeError, NodeErrorKind};
 use redlock::testing::real_env;
-use redlock::testing::servers::{self, EtcdEnsemble};
+use redlock::testing::servers::EtcdEnsemble;
+use redlock_tests::support::Certificates;
 use redlock_tests::support::eventually;
-use tempfile::TempDir;
 
 use crate::{Bench, granted};
 
@@ -50,50 +46,13 @@ fn a_user_with_the_documented_rights_locks_and_others_are_told_what_they_lack() 
     assert!(!format!("{bench:?}", bench = bench.node).contains(ensemble.password()));
 }
 
-/// An authority, a certificate for a server on 127.0.0.1 and one for a client, as PEM files.
-struct Files {
-    dir: TempDir,
-}
-
-impl Files {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        fs::write(dir.path().join("ca.crt"), ca.pem()).unwrap();
-        for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
-            let key = KeyPair::generate().unwrap();
-            let certificate =
-                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-            fs::write(dir.path().join(format!("{file}.crt")), certificate.pem()).unwrap();
-            fs::write(dir.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    fn server(&self) -> servers::TlsFiles {
-        servers::TlsFiles {
-            certificate: self.path("server.crt"),
-            key: self.path("server.key"),
-            authority: self.path("ca.crt"),
-            verify_clients: true,
-        }
-    }
-}
-
 #[test]
 fn with_tls_both_sides_must_trust_each_other() {
-    let files = Files::new();
-    let ensemble = EtcdEnsemble::options().tls(files.server()).start(1).unwrap();
+    let files = Certificates::new();
+    let ensemble = EtcdEnsemble::options().tls(files.server(true)).start(1).unwrap();
     let config = EtcdConfig::from_url(&ensemble.url()).unwrap();
     let trusting = TlsFiles::platform().ca(files.path("ca.crt"));
-    let mutual = trusting.clone().client(files.path("client.crt"), files.path("client.key"));
+    let mutual = trusting.clone().cert(files.path("client.crt")).key(files.path("client.key"));
 
     let bench = Bench::with(config.clone().tls(mutual.clone()));
     let identity = block_on(bench.node().probe()).unwrap();
@@ -114,7 +73,7 @@ fn with_tls_both_sides_must_trust_each_other() {
     };
     let missing = refused(TlsFiles::platform().ca(files.path("none.crt")));
     assert!(matches!(missing, EtcdConfigError::TlsFile { .. }), "{missing}");
-    let swapped = refused(trusting.clone().client(files.path("client.key"), files.path("client.crt")));
+    let swapped = refused(trusting.clone().cert(files.path("client.key")).key(files.path("client.crt")));
     assert!(matches!(swapped, EtcdConfigError::TlsFile { .. }), "{swapped}");
     let mut half = mutual;
     half.key = None;

@@ -70,7 +70,7 @@ fn locks_outlast_what_becomes_of_members() {
     ];
     eventually("the holder extends", || is_granted(bench.extend("held", 1, 60_000)));
     eventually("its lock is passed on", || bench.release("passed on", 1).is_ok());
-    granted(bench.acquire("passed on", 2, 60_000));
+    eventually("the next one has it", || is_granted(bench.acquire("passed on", 2, 60_000)));
     ensemble.member(leader).resume().unwrap();
     for answer in late {
         let answer = answer.join().unwrap();
@@ -90,8 +90,11 @@ fn locks_outlast_what_becomes_of_members() {
 
     // Too few: nothing is granted, and it is said why.
     ensemble.member(left[0]).kill();
-    let error = bench.acquire("free", 1, 60_000).unwrap_err();
-    assert!(matches!(error.kind, NodeErrorKind::NotReady | NodeErrorKind::Timeout), "{error}");
+    eventually("too few can grant nothing", || {
+        // Just after the kill it may be between two attempts to reach anybody.
+        let error = bench.acquire("free", 1, 60_000).unwrap_err();
+        matches!(error.kind, NodeErrorKind::NotReady | NodeErrorKind::Timeout)
+    });
     ensemble.member(left[1]).kill();
     eventually("it is unreachable", || {
         bench.acquire("free", 1, 60_000).is_err_and(|error| error.kind == NodeErrorKind::Unreachable)

@@ -9,7 +9,7 @@ use redlock::testing::servers::RedisFleet;
 use redlock::{AcquireError, FencingToken};
 use redlock_tests::support::{connect, eventually};
 
-use crate::{COUNTER, HOUR, LOCK, MINUTE, RETENTION, Single, exists, granted, name, one, text};
+use crate::{COUNTER, HOUR, LOCK, MINUTE, RETENTION, Single, exists, granted, name, one, stored};
 
 const SECOND: u64 = 1_000_000;
 
@@ -87,14 +87,28 @@ fn a_fleet_whose_counters_are_at_their_end_says_so_and_holds_nothing() {
     assert!(block_on(locks.lock("a").try_acquire()).unwrap().is_none());
     for server in &fleet {
         eventually("no lock is left", || !exists(server, LOCK));
-        assert_eq!(text(server, COUNTER), Some(last.clone()));
+        assert_eq!(stored(server), Some(last.clone()));
     }
     assert!(block_on(locks.lock("b").try_acquire()).unwrap().is_some(), "another name is as good as ever");
 }
 
 /// What stands where a counter should.
-const NO_COUNTERS: [&str; 9] =
-    ["", "abc", "-3", "1.5", "nan", "inf", "1e300", "9007199254740992", "-9223372036854775808"];
+const NO_COUNTERS: [&str; 14] = [
+    "",
+    "abc",
+    "-3",
+    "1.5",
+    "nan",
+    "inf",
+    "1e300",
+    "9007199254740992",
+    "-9223372036854775808",
+    "17637739290001280",
+    "1763773929000128x",
+    "9007199254740992 01010101 text",
+    "x 01010101 text",
+    " ",
+];
 
 #[test]
 fn a_counter_that_is_none_refuses_every_token_and_leaves_no_lock() {

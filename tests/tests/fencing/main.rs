@@ -133,6 +133,11 @@ fn text(server: &RedisServer, key: &str) -> Option<String> {
     server.command(&["GET", key]).unwrap().text().map(str::to_owned)
 }
 
+/// The counter that a server stores, without what its owner says behind it.
+fn stored(server: &RedisServer) -> Option<String> {
+    text(server, COUNTER).and_then(|text| text.split(' ').next().map(str::to_owned))
+}
+
 fn time_of(server: &RedisServer) -> u64 {
     let time = server.command(&["TIME"]).unwrap().texts();
     let [seconds, micros] = [&time[0], &time[1]].map(|text| text.parse::<u64>().unwrap());

@@ -9,7 +9,7 @@ use redlock::testing::servers::RedisFleet;
 use redlock::{LockGuard, Locks};
 use redlock_tests::support::{LIMIT, builder, connect, eventually, servers_with};
 
-use crate::{COUNTER, HOUR, LOCK, text, time_of};
+use crate::{COUNTER, HOUR, LOCK, stored, time_of};
 
 fn token(guard: &LockGuard) -> u64 {
     guard.fencing_token().unwrap().get()
@@ -25,8 +25,8 @@ fn release(guard: LockGuard) {
 
 /// How many nodes store this token, or a greater one.
 fn storing(fleet: &RedisFleet, token: u64) -> usize {
-    let stored = |server| text(server, COUNTER).map_or(0, |counter| counter.parse::<u64>().unwrap());
-    fleet.iter().filter(|server| stored(server) >= token).count()
+    let counter = |server| stored(server).map_or(0, |counter| counter.parse::<u64>().unwrap());
+    fleet.iter().filter(|server| counter(server) >= token).count()
 }
 
 /// Has every node's counter stand so far ahead of the time, and a little more on every next one. What a node forgets

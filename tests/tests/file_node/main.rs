@@ -9,6 +9,7 @@ mod damage;
 mod directories;
 mod env;
 mod processes;
+mod starved;
 mod time_namespace;
 mod votes;
 

@@ -92,26 +92,36 @@ fn a_group_comes_and_goes_again_without_two_holders_and_with_tokens_that_rise() 
 #[test]
 fn a_change_without_the_phase_in_between_has_two_holders() {
     for sets in &Sets::both() {
-        let world = World::new(1);
-        let ledger = run(&world, sets, Waiting::ForNobody, |number, client| {
-            let switch = STEP * (number + 1);
-            vec![(&client.old, switch), (&client.new, STEP * CLIENTS * 2)]
+        let two_hold = (1..=20).any(|seed| {
+            let world = World::new(seed);
+            let ledger = run(&world, sets, Waiting::ForNobody, |number, client| {
+                let switch = STEP * (number + 1);
+                vec![(&client.old, switch), (&client.new, STEP * CLIENTS * 2)]
+            });
+            let state = ledger.so_far();
+            state.overlaps > 0 && state.number < state.turns
         });
-        let state = ledger.so_far();
-        assert!(state.overlaps > 0 && state.number < state.turns, "{state:?}");
+        assert!(two_hold);
     }
 }
 
 #[test]
 fn clients_of_the_first_and_the_last_step_at_one_time_have_two_holders() {
     let sets = &Sets::both()[0];
-    let world = World::new(1);
-    let ledger = run(&world, sets, Waiting::ForNobody, |number, client| {
-        let switch = STEP * (number + 1);
-        // Each goes through the phase, and none waits for the others.
-        vec![(&client.old, switch), (&client.changing, switch + STEP / 4), (&client.new, STEP * CLIENTS * 2)]
+    let two_hold = (1..=20).any(|seed| {
+        let world = World::new(seed);
+        let ledger = run(&world, sets, Waiting::ForNobody, |number, client| {
+            let switch = STEP * (number + 1);
+            // Each goes through the phase, and none waits for the others.
+            vec![
+                (&client.old, switch),
+                (&client.changing, switch + STEP / 4),
+                (&client.new, STEP * CLIENTS * 2),
+            ]
+        });
+        ledger.so_far().overlaps > 0
     });
-    assert!(ledger.so_far().overlaps > 0, "{:?}", ledger.so_far());
+    assert!(two_hold);
 }
 
 #[test]

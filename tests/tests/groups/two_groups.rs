@@ -98,7 +98,9 @@ fn who_does_not_get_both_keeps_neither() {
             let limit = Duration::from_millis(400);
             let error = world.sim.block_on(lock.clone().wait_at_most(limit).acquire()).unwrap_err();
             assert!(matches!(error, AcquireError::Busy { .. }), "{error}");
-            assert_eq!(world.sim.now().saturating_since(started), limit, "one limit for both");
+            // Behind the limit there is one look at who has it.
+            let took = world.sim.now().saturating_since(started);
+            assert!(took >= limit && took < limit + limit / 10, "one limit for both: {took:?}");
 
             // A future that is dropped while the second group is waited for.
             let env = world.sim.env();

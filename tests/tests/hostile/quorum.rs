@@ -24,12 +24,13 @@ struct Besieged {
 }
 
 impl Besieged {
-    fn start(hostile: usize) -> Self {
+    /// Honest servers have to answer within `patience`; a hostile majority is waited for as long.
+    fn start(hostile: usize, patience: Duration) -> Self {
         count_panics();
         let fleet = RedisFleet::start(NODES).unwrap();
         let hostile: Vec<_> = fleet.iter().take(hostile).map(HostileServer::before).collect();
         let urls = hostile.iter().map(HostileServer::url).chain(fleet.urls().into_iter().skip(hostile.len()));
-        let builder = Locks::builder().restart_guard(false).ttl(TTL).node_timeout(Duration::from_millis(200));
+        let builder = Locks::builder().restart_guard(false).ttl(TTL).node_timeout(patience);
         let builder = urls.fold(builder, |builder, url| builder.redis(RedisConfig::from_url(&url).unwrap()));
         let locks = block_on(builder.build()).unwrap();
         Self { fleet, hostile, locks }
@@ -62,7 +63,7 @@ fn deeds() -> Vec<Deed> {
 
 #[test]
 fn a_hostile_minority_keeps_nobody_from_a_lock() {
-    let besieged = Besieged::start(2);
+    let besieged = Besieged::start(2, Duration::from_secs(2));
     let env = environment();
     for deed in deeds() {
         besieged.all(&deed);
@@ -78,7 +79,7 @@ fn a_hostile_minority_keeps_nobody_from_a_lock() {
 
 #[test]
 fn a_hostile_majority_grants_nothing_by_what_is_no_grant() {
-    let besieged = Besieged::start(3);
+    let besieged = Besieged::start(3, Duration::from_millis(200));
     let env = environment();
     for deed in deeds().into_iter().filter(|deed| !matches!(deed, Deed::Late(_))) {
         besieged.all(&deed);
@@ -92,7 +93,7 @@ fn a_hostile_majority_grants_nothing_by_what_is_no_grant() {
 
 #[test]
 fn a_hostile_majority_does_not_keep_a_program_from_its_end() {
-    let besieged = Besieged::start(3);
+    let besieged = Besieged::start(3, Duration::from_millis(200));
     let env = environment();
     let guard = block_on(besieged.locks.lock("a").acquire()).unwrap();
     besieged.all(&Deed::SilentAfter(0));

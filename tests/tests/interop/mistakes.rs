@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use redlock::AcquireError;
 use redlock::testing::servers::RedisFleet;
-use redlock_tests::support::{connect, lock_keys};
+use redlock_tests::support::{connect, eventually};
 
 use crate::rivals::Library;
 
@@ -23,7 +23,8 @@ fn the_same_name_is_not_the_same_key() {
     }
     let keys = ["a", "redlock:a", "redlock:redlock:a"];
     let has = |key: &&str| fleet.server(0).command(&["EXISTS", key]).unwrap().integer() == Some(1);
-    assert!(keys.iter().all(has), "{:?}", lock_keys(fleet.server(0)));
+    // A majority was enough for each; this server may have been the last to hear of it.
+    eventually("every lock has a key of its own", || keys.iter().all(has));
 }
 
 #[test]

@@ -99,7 +99,8 @@ const KEEPS: &[(&str, &str)] = &[
     ("crate::testing::servers", "fn f() { std::thread::sleep(a); }"),
     (
         "crate::election",
-        "use crate::{Ttl, node::Node}; use super::Quorum; use std::fmt; mod candidate; use candidate::C;",
+        "use crate::{Ttl, node::Node}; use super::Quorum; use std::fmt; mod candidate; use candidate::C; \
+         use crate::telemetry::events;",
     ),
 ];
 

@@ -5,7 +5,9 @@
 mod blocking;
 mod cancellation;
 mod contenders;
+mod described;
 mod explicit;
+mod handing_over;
 mod limits;
 mod names;
 mod run;

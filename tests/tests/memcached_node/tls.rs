@@ -1,61 +1,20 @@
 //! TLS and mutual TLS.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use redlock::Protections;
-use redlock::backend::memcached::{MemcachedConfig, MemcachedConfigError, MemcachedNode, TlsFiles};
+use redlock::backend::memcached::{MemcachedConfig, MemcachedConfigError, MemcachedNode};
 use redlock::node::{Node, NodeError, NodeErrorKind};
 use redlock::testing::real_env;
-use redlock::testing::servers::{self, MemcachedServer};
-use tempfile::TempDir;
+use redlock::testing::servers::MemcachedServer;
+use redlock_tests::support::Certificates;
 
 use crate::{acquire, is_granted, millis, release, start};
 
-/// An authority, a certificate for a server on 127.0.0.1 and one for a client, as PEM files.
-struct Files {
-    dir: TempDir,
-}
-
-impl Files {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // OpenSSL takes a certificate with its issuer's name for a self-signed one.
-        params.distinguished_name.push(DnType::CommonName, "test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        fs::write(dir.path().join("ca.crt"), ca.pem()).unwrap();
-        for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
-            let key = KeyPair::generate().unwrap();
-            let certificate =
-                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-            fs::write(dir.path().join(format!("{file}.crt")), certificate.pem()).unwrap();
-            fs::write(dir.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    fn server(&self, verify_clients: bool) -> MemcachedServer {
-        let (certificate, key) = (self.path("server.crt"), self.path("server.key"));
-        let files = servers::TlsFiles { certificate, key, authority: self.path("ca.crt"), verify_clients };
-        MemcachedServer::options().tls(files).start().unwrap()
-    }
-
-    fn trusting(&self) -> TlsFiles {
-        TlsFiles::platform().ca(self.path("ca.crt"))
-    }
-
-    fn mutual(&self) -> TlsFiles {
-        self.trusting().cert(self.path("client.crt")).key(self.path("client.key"))
-    }
+fn server(files: &Certificates, verify_clients: bool) -> MemcachedServer {
+    MemcachedServer::options().tls(files.server(verify_clients)).start().unwrap()
 }
 
 fn config(server: &MemcachedServer) -> MemcachedConfig {
@@ -69,8 +28,8 @@ fn probe(config: MemcachedConfig) -> Result<Arc<MemcachedNode>, NodeError> {
 
 #[test]
 fn a_lock_can_be_held_over_tls_and_only_with_those_who_are_trusted() {
-    let (files, others) = (Files::new(), Files::new());
-    let server = files.server(false);
+    let (files, others) = (Certificates::new(), Certificates::new());
+    let server = server(&files, false);
     assert!(server.url().starts_with("memcacheds://"));
     let node = probe(config(&server).tls(files.trusting())).unwrap();
     assert!(is_granted(&acquire(&node, "a", 1, 60_000)));
@@ -87,8 +46,8 @@ fn a_lock_can_be_held_over_tls_and_only_with_those_who_are_trusted() {
 
 #[test]
 fn a_server_that_wants_a_certificate_gets_it_or_refuses() {
-    let files = Files::new();
-    let server = files.server(true);
+    let files = Certificates::new();
+    let server = server(&files, true);
     assert!(probe(config(&server).tls(files.mutual())).is_ok());
     let error = probe(config(&server).tls(files.trusting()).connect_timeout(millis(1_000))).unwrap_err();
     assert!(matches!(error.kind, NodeErrorKind::Tls | NodeErrorKind::Unreachable), "{error}");
@@ -96,7 +55,7 @@ fn a_server_that_wants_a_certificate_gets_it_or_refuses() {
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_with_what_should_be_in_it() {
-    let files = Files::new();
+    let files = Certificates::new();
     fs::write(files.path("empty"), "").unwrap();
     let refused = |tls| {
         let config = MemcachedConfig::new("127.0.0.1").tls(tls);

@@ -31,7 +31,7 @@ macro_rules! small_bounds {
     };
 }
 
-small_bounds! { contention expiry handoff renewal memory counters }
+small_bounds! { contention expiry handoff renewal memory counters sets }
 
 /// A test for each safeguard.
 macro_rules! switches {
@@ -45,7 +45,8 @@ macro_rules! switches {
 
 switches! {
     validity_check drift_allowance release_owner_check fence_quorum fresh_owner stale_deadline extend_owner_check never_shorten
-    extend_in_time marker_check quarantine quarantine_from_marker restore fence_floor fence_extend
+    extend_in_time marker_check quarantine quarantine_from_marker restore fence_floor fence_extend handoff_token
+    fence_top node_set_epoch node_set_wait node_set_floor
 }
 
 fn is_missed(name: &str) {

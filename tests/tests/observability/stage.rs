@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::executor::block_on;
-use redlock::{BuildError, Locks, LocksBuilder};
+use redlock::{BuildError, Election, Locks, LocksBuilder};
 
 use crate::journal::{Line, journal};
 use crate::recorder::Recorder;
@@ -34,6 +34,11 @@ impl Stage {
     /// As [`build`](Self::build), with every node admitted.
     pub(crate) fn init(&self, builder: LocksBuilder) -> Locks {
         metrics::with_local_recorder(&self.recorder, || block_on(builder.init())).unwrap()
+    }
+
+    /// A candidate whose metrics are this recorder's.
+    pub(crate) fn election(&self, locks: &Locks, name: &str) -> Election {
+        metrics::with_local_recorder(&self.recorder, || locks.election(self.name(name)))
     }
 
     /// The name of a lock that no other stage of this process has.

@@ -9,5 +9,6 @@ mod form;
 mod journal;
 mod loss;
 mod properties;
+mod terms;
 mod the_end;
 mod tokens;

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod access;
+mod described;
 mod faults;
 mod mutants;
 mod rights;
 mod server;
 mod strangers;
 mod tls;
+mod together;
 mod votes;
 
 use std::sync::Arc;
@@ -32,7 +34,9 @@ fn connected(server: &Server) -> Arc<RedisNode> {
 }
 
 fn connected_with(server: &Server, protections: Protections) -> Arc<RedisNode> {
-    let node = start_with(RedisConfig::from_url(&server.url()).unwrap(), protections);
+    // On a machine that is too busy even a server beside us takes its time.
+    let config = RedisConfig::from_url(&server.url()).unwrap().connect_timeout(Duration::from_secs(5));
+    let node = start_with(config, protections);
     block_on(Arc::clone(&node).probe()).unwrap();
     node
 }

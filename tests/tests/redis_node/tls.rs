@@ -1,67 +1,24 @@
 //! TLS and mutual TLS, in a program into which both crypto providers are linked.
 
 use std::fs;
-use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use redlock::Protections;
 use redlock::backend::redis::{RedisConfig, RedisConfigError, RedisNode, TlsFiles};
 use redlock::node::NodeErrorKind;
 use redlock::testing::real_env;
-use tempfile::TempDir;
+use redlock_tests::support::Certificates;
 
 use crate::server::{Server, eventually};
 use crate::{acquire, probe, start};
 
-/// An authority, a certificate for a server on 127.0.0.1 and one for a client, as PEM files.
-struct Files {
-    dir: TempDir,
-}
-
-impl Files {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // OpenSSL takes a certificate with its issuer's name for a self-signed one.
-        params.distinguished_name.push(DnType::CommonName, "test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        fs::write(dir.path().join("ca.crt"), ca.pem()).unwrap();
-        for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
-            let key = KeyPair::generate().unwrap();
-            let certificate =
-                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-            fs::write(dir.path().join(format!("{file}.crt")), certificate.pem()).unwrap();
-            fs::write(dir.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    fn text(&self, file: &str) -> String {
-        self.path(file).to_str().unwrap().to_owned()
-    }
-
-    /// A server that speaks TLS alone, and asks clients for a certificate or not.
-    fn server(&self, auth_clients: &str) -> Server {
-        let (ca, cert, key) = (self.text("ca.crt"), self.text("server.crt"), self.text("server.key"));
-        let files = ["--tls-ca-cert-file", &ca, "--tls-cert-file", &cert, "--tls-key-file", &key];
-        let arguments = [&files[..], &["--tls-auth-clients", auth_clients]].concat();
-        let (cert, key) = (self.text("client.crt"), self.text("client.key"));
-        let login = ["-h", "127.0.0.1", "--tls", "--cacert", &ca, "--cert", &cert, "--key", &key];
-        Server::with_port_option("--tls-port", &arguments, &login)
-    }
-
-    fn trusting(&self) -> TlsFiles {
-        TlsFiles::platform().ca(self.path("ca.crt"))
-    }
-
-    fn mutual(&self) -> TlsFiles {
-        self.trusting().cert(self.path("client.crt")).key(self.path("client.key"))
-    }
+/// A server that speaks TLS alone, and asks clients for a certificate or not.
+fn server(files: &Certificates, auth_clients: &str) -> Server {
+    let (ca, cert, key) = (files.text("ca.crt"), files.text("server.crt"), files.text("server.key"));
+    let shown = ["--tls-ca-cert-file", &ca, "--tls-cert-file", &cert, "--tls-key-file", &key];
+    let arguments = [&shown[..], &["--tls-auth-clients", auth_clients]].concat();
+    let (cert, key) = (files.text("client.crt"), files.text("client.key"));
+    let login = ["-h", "127.0.0.1", "--tls", "--cacert", &ca, "--cert", &cert, "--key", &key];
+    Server::with_port_option("--tls-port", &arguments, &login)
 }
 
 fn config(server: &Server) -> RedisConfig {
@@ -82,8 +39,8 @@ fn both_crypto_providers_are_linked() {
 
 #[test]
 fn a_lock_can_be_held_over_tls() {
-    let files = Files::new();
-    let server = files.server("no");
+    let files = Certificates::new();
+    let server = server(&files, "no");
     let node = start(config(&server).tls(files.trusting()));
     eventually("it is connected", || acquire(&node, "a", 1, 60_000).is_ok());
     assert_eq!(server.cli(&["EXISTS", "redlock:a"]), "1");
@@ -91,8 +48,8 @@ fn a_lock_can_be_held_over_tls() {
 
 #[test]
 fn a_server_that_wants_a_certificate_gets_it_or_refuses() {
-    let files = Files::new();
-    let server = files.server("yes");
+    let files = Certificates::new();
+    let server = server(&files, "yes");
     assert!(probe(config(&server).tls(files.mutual())).is_ok());
     let error = probe(config(&server).tls(files.trusting())).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::Tls, "{error}");
@@ -100,8 +57,8 @@ fn a_server_that_wants_a_certificate_gets_it_or_refuses() {
 
 #[test]
 fn a_server_whose_certificate_nobody_trusts_is_refused() {
-    let (files, others) = (Files::new(), Files::new());
-    let server = files.server("no");
+    let (files, others) = (Certificates::new(), Certificates::new());
+    let server = server(&files, "no");
     let error = probe(config(&server).tls(others.trusting())).unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::Tls, "{error}");
     let localhost = RedisConfig::new("localhost").port(server.port).tls(files.trusting());
@@ -111,8 +68,8 @@ fn a_server_whose_certificate_nobody_trusts_is_refused() {
 
 #[test]
 fn tls_on_one_side_only_is_told() {
-    let files = Files::new();
-    let with_tls = files.server("no");
+    let files = Certificates::new();
+    let with_tls = server(&files, "no");
     let error = probe(config(&with_tls)).unwrap_err();
     // It closes the connection without a word, as a dying server does.
     assert_eq!(error.kind, NodeErrorKind::Unreachable, "{error}");
@@ -126,7 +83,7 @@ fn tls_on_one_side_only_is_told() {
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_with_what_should_be_in_it() {
-    let files = Files::new();
+    let files = Certificates::new();
     fs::write(files.path("empty"), "").unwrap();
     fs::write(files.path("torn"), "-----BEGIN CERTIFICATE-----\nAAAA").unwrap();
     for (tls, file) in [
@@ -151,7 +108,7 @@ fn a_file_that_cannot_be_used_is_named_with_what_should_be_in_it() {
 
 #[test]
 fn a_certificate_without_its_key_is_refused_and_so_is_a_key_alone() {
-    let files = Files::new();
+    let files = Certificates::new();
     let only_cert = files.trusting().cert(files.path("client.crt"));
     assert_eq!(refused(only_cert), RedisConfigError::TlsIncomplete { given: "certificate", missing: "key" });
     let only_key = files.trusting().key(files.path("client.key"));

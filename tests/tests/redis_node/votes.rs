@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use redlock::node::{
-    AcquireRequest, Effect, Inspection, Node, NodeErrorKind, RefusalReason, ReleaseRequest, Released,
+    AcquireRequest, Effect, Inspection, Node, NodeErrorKind, OwnerId, RefusalReason, ReleaseRequest, Released,
 };
 use redlock::{Instant, LockName, Ttl};
 
@@ -119,7 +119,7 @@ fn a_look_shows_who_holds_a_name_without_touching_it() {
     let seen = look("a");
     assert!(seen.held && seen.remaining.unwrap() > millis(10_000));
     server.cli(&["SET", "redlock:b", "x"]);
-    assert_eq!(look("b"), Inspection::new(true, None));
+    assert_eq!(look("b"), Inspection::new(true, None).of_owner(OwnerId::of_stored(b"x"), None));
 }
 
 #[test]

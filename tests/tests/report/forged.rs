@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use redlock_tests::fault::FaultKind;
 use redlock_tests::history::{ClientEvent, Event, History, Run, RunEvent, Target, Write};
-use redlock_tests::oracle::{Figures, Percentiles, Updates, Verdict};
+use redlock_tests::oracle::{Figures, Percentiles, Terms, Updates, Verdict};
 use std::time::Duration;
 
 /// The clock at the beginning: machines have been up for a while.
@@ -224,6 +224,18 @@ pub(crate) fn figures() -> Figures {
         fenced: Updates { done: 1_700, refused: 9, lost: 0 },
         unfenced: Updates { done: 1_709, refused: 0, lost: 9 },
         recovery: Some(millis(731)),
+        terms: Some(Terms {
+            count: 61,
+            clients: 7,
+            lost: 3,
+            lasted: Percentiles {
+                p50: millis(400),
+                p90: millis(950),
+                p99: millis(2_400),
+                max: millis(2_900),
+            },
+            between: Percentiles { p50: millis(9), p90: millis(61), p99: millis(1_400), max: millis(2_200) },
+        }),
     }
 }
 

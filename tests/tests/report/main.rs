@@ -13,11 +13,12 @@ use redlock_tests::history::{ClientEvent, Event, RunEvent, Target};
 use redlock_tests::oracle::{Rule, Verdict, Violation};
 use samples::violated;
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule::MutualExclusion,
     Rule::TokenOrder,
     Rule::FencedUpdates,
     Rule::LostInTime,
+    Rule::WorkInTerm,
     Rule::Liveness,
     Rule::NothingLeft,
     Rule::WellFormed,

@@ -5,7 +5,7 @@ use redlock_tests::simulation::first_violation_in;
 
 /// Each safeguard, and the plan in which so many runs show that it is off.
 const MISSED: &[(&str, &str, u64)] = &[
-    ("validity_check", "memories", 40),
+    ("validity_check", "memories", 1_000),
     ("drift_allowance", "rates", 10),
     ("fresh_owner", "leftovers", 20),
     ("stale_deadline", "leftovers", 20),
@@ -29,6 +29,18 @@ const MISSED: &[(&str, &str, u64)] = &[
     ("restore_new_only", "deletions", 100),
     ("clock_guard", "clocks", 100),
     ("own_clock", "clocks", 100),
+    ("handoff_hold", "lines", 10),
+    ("handoff_validity", "lines", 40),
+    ("handoff_token", "lines", 10),
+    ("handoff_bound", "lines", 20),
+    ("fence_top", "heirlooms", 100),
+    ("campaign_recheck", "elections", 40),
+    ("await_work", "elections", 20),
+    ("stop_in_time", "elections", 20),
+    ("takeover_delay", "elections", 20),
+    ("node_set_epoch", "swaps", 100),
+    ("node_set_wait", "swaps", 100),
+    ("node_set_floor", "swaps", 100),
 ];
 
 /// What nodes in memory have nothing to do with: shown on real servers, or in the `mutants` test.
@@ -36,13 +48,17 @@ const ELSEWHERE: &[&str] = &["settle_everywhere", "sentinel_majority", "prefligh
 
 #[test]
 fn without_a_safeguard_the_simulation_finds_what_it_is_for() {
+    let mut survived = Vec::new();
     for (safeguard, plan, limit) in MISSED {
         let protections = Protections::without(safeguard).unwrap();
         match first_violation_in(plan, protections, *limit) {
             Some((seed, what)) => println!("{safeguard}: {plan}, seed {seed}: {what}"),
-            None => panic!("{safeguard} is off and nothing happens in {limit} runs of {plan}"),
+            None => {
+                survived.push(format!("{safeguard} is off and nothing happens in {limit} runs of {plan}"))
+            }
         }
     }
+    assert!(survived.is_empty(), "{survived:#?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const STOPPED: usize = 3;
 /// What was seen over all stops.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Requests that stopped servers ran after their client had died.
+    /// Scripts that stopped servers ran after their client had died: some requests alone, the others in a batch.
     ran: u64,
     /// Keys that these servers had afterwards.
     ghosts: usize,
@@ -96,7 +96,7 @@ fn try_all(locks: &Locks) -> Vec<Option<LockGuard>> {
 #[test]
 fn a_client_that_died_gets_no_lock_from_servers_that_go_on_after_it() {
     let seen = die_while_servers_stand_still(STOPS, None);
-    assert!(seen.ran >= 500, "too few requests were run late: {seen:?}");
+    assert!(seen.ran >= 100, "too few scripts were run late: {seen:?}");
     assert_eq!((seen.ghosts, seen.refused), (0, 0), "{seen:?}");
 }
 

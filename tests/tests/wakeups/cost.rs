@@ -43,13 +43,27 @@ fn a_renewal_by_the_holder_costs_a_look_and_no_round() {
     let locks = client(&fleet);
     let waiter = waiter(&locks);
     eventually_watched(&fleet);
-    let server = fleet.server(0);
-    server.command(&["CONFIG", "RESETSTAT"]).unwrap();
-    eventually("it was renewed several times", || calls(server, "evalsha") >= 10);
-    // Each renewal asks for the TTL once, and so does the waiter when it is told.
-    let (renewals, looks) = (calls(server, "evalsha"), calls(server, "pttl"));
-    assert_eq!(calls(server, "pexpire"), renewals, "a script that is not a renewal: the waiter asked");
-    assert!(looks > renewals && looks <= 2 * renewals + 5, "{looks} looks, {renewals} renewals");
+    // Who came late takes the first renewal for a release, perhaps; from then on the TTL is known.
+    for server in &fleet {
+        eventually("it was renewed", || calls(server, "pexpire") >= 3);
+        server.command(&["CONFIG", "RESETSTAT"]).unwrap();
+    }
+    let told = fleet.iter().filter(|server| {
+        eventually("it was renewed several times", || calls(server, "evalsha") >= 10);
+        // Each renewal asks for the TTL once, and so does the waiter when it is told. No script may run between two of these.
+        let (renewals, looks) = loop {
+            let (scripts, renewals, looks) =
+                (calls(server, "evalsha"), calls(server, "pexpire"), calls(server, "pttl"));
+            if calls(server, "evalsha") == scripts {
+                assert_eq!(scripts, renewals, "a script that is not a renewal: the waiter asked");
+                break (renewals, looks);
+            }
+        };
+        assert!(looks <= 2 * renewals + 5, "{looks} looks, {renewals} renewals");
+        looks > renewals
+    });
+    // One node by itself may have been taken for free; it is watched again with the next round.
+    assert!(told.count() >= 2);
     block_on(held.release()).unwrap();
     drop(waiter.join().unwrap());
 }

@@ -7,7 +7,9 @@ use futures::executor::block_on;
 use redlock::testing::servers::RedisFleet;
 use redlock_tests::support::{HolderProcess, LONG, assert_no_key_is_left, connect, eventually, lock_keys};
 
-use crate::watched::{KEY, TOLD, best_wait, calls, client, eventually_watched, listeners, occupy, waiter};
+use crate::watched::{
+    KEY, TOLD, best_wait, calls, client, eventually_watched, info, listeners, occupy, waiter,
+};
 
 #[test]
 fn a_release_by_another_client_wakes_a_waiter() {
@@ -78,8 +80,11 @@ fn a_quorum_that_becomes_free_is_enough_and_less_is_not() {
     for index in [0, 1] {
         fleet.server(index).command(&["DEL", KEY]).unwrap();
     }
-    // It looks, and finds that there is no quorum; nor is it told of more, so that it does not ask.
-    eventually("the waiter has looked", || (0..2).all(|index| calls(fleet.server(index), "pttl") > 0));
+    // It is told, and waits for a third; the others it looks at from time to time.
+    eventually("two have told", || {
+        (0..2).all(|index| info(fleet.server(index), "stats", "tracking_total_keys") == 0)
+    });
+    eventually("it has looked at the others", || (2..5).all(|index| calls(fleet.server(index), "pttl") > 0));
     assert!(!waiter.is_finished());
     fleet.iter().for_each(|server| assert_eq!(calls(server, "evalsha"), 0));
     fleet.server(2).command(&["DEL", KEY]).unwrap();

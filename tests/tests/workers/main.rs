@@ -4,6 +4,7 @@
 
 mod ending;
 mod fencing;
+mod handing_over;
 mod resource;
 mod strikes;
 mod world;

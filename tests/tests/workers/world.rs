@@ -45,8 +45,10 @@ impl World {
             history: path(format!("client-{client}.jsonl")),
             seed: client as u64,
             names,
+            tasks: 1,
             resource: Some(self.resource.path().to_owned()),
             without: None,
+            stands: false,
             habit,
         }
     }

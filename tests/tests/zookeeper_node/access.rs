@@ -1,46 +1,11 @@
 //! Who gets in: digest authentication, TLS, and the words for those who do not.
 
-use std::fs;
-use std::path::PathBuf;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use redlock::backend::zookeeper::ZooKeeperConfigError;
 use redlock::node::{FindingKind, NodeErrorKind};
 use redlock::testing::servers::free_port;
-use tempfile::TempDir;
+use redlock_tests::support::Certificates;
 
 use super::*;
-
-/// An authority, a certificate for a server on 127.0.0.1, and one for a client, as PEM files.
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Self {
-        let files = Self(TempDir::new().unwrap());
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        fs::write(files.path("ca.pem"), ca.pem()).unwrap();
-        for (file, name) in [("server", "127.0.0.1"), ("client", "locker")] {
-            let key = KeyPair::generate().unwrap();
-            let certificate =
-                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-            let (key, certificate) = (key.serialize_pem(), certificate.pem());
-            fs::write(files.path(&format!("{file}.key")), &key).unwrap();
-            fs::write(files.path(&format!("{file}.crt")), &certificate).unwrap();
-            fs::write(files.path(&format!("{file}.pem")), key + &certificate).unwrap();
-        }
-        files
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.0.path().join(file)
-    }
-
-    fn text(&self, file: &str) -> String {
-        self.path(file).display().to_string()
-    }
-}
 
 fn probe(config: ZooKeeperConfig) -> Result<(), NodeError> {
     block_on(start(config).probe()).map(drop)
@@ -48,7 +13,7 @@ fn probe(config: ZooKeeperConfig) -> Result<(), NodeError> {
 
 #[test]
 fn znodes_belong_to_the_user_and_tls_is_mutual_and_what_fails_is_said_in_words() {
-    let (files, other) = (Files::new(), Files::new());
+    let (files, other) = (Certificates::new(), Certificates::new());
     let port = free_port("127.0.0.1").unwrap();
     let ensemble = ZooKeeperEnsemble::options()
         .setting("serverCnxnFactory", "org.apache.zookeeper.server.NettyServerCnxnFactory")
@@ -75,12 +40,13 @@ fn znodes_belong_to_the_user_and_tls_is_mutual_and_what_fails_is_said_in_words()
     release(&node, "a", 1).unwrap();
 
     let url = format!("zookeepers://127.0.0.1:{port}/some/where");
-    let secure = |files: &Files| {
-        let config = ZooKeeperConfig::from_url(&url).unwrap().ca_file(files.path("ca.pem"));
+    let secure = |files: &Certificates| {
+        let config = ZooKeeperConfig::from_url(&url).unwrap().ca_file(files.path("ca.crt"));
         config.touch_delay(TOUCH_DELAY).session_timeout(SESSION).connect_timeout(millis(3_000))
     };
-    let mutual =
-        |files: &Files| secure(files).client_certificate(files.path("client.crt"), files.path("client.key"));
+    let mutual = |files: &Certificates| {
+        secure(files).client_certificate(files.path("client.crt"), files.path("client.key"))
+    };
     let node = start(mutual(&files));
     granted(acquire(&node, "a", 1, 2_000));
     assert!(ensemble.data("/some/where/redlock/a/lock").unwrap().is_some());
@@ -93,7 +59,7 @@ fn znodes_belong_to_the_user_and_tls_is_mutual_and_what_fails_is_said_in_words()
     assert!(probe(secure(&files)).is_err(), "without a certificate of its own");
     // TLS at the port of plain text, and plain text at that of TLS.
     let member = ensemble.member(0).address();
-    let wrong = ZooKeeperConfig::new([&member]).unwrap().ca_file(files.path("ca.pem"));
+    let wrong = ZooKeeperConfig::new([&member]).unwrap().ca_file(files.path("ca.crt"));
     assert_eq!(probe(wrong.connect_timeout(millis(1_000))).unwrap_err().kind, NodeErrorKind::Tls);
     let wrong = ZooKeeperConfig::new([format!("127.0.0.1:{port}")]).unwrap().connect_timeout(millis(1_000));
     assert_eq!(probe(wrong).unwrap_err().kind, NodeErrorKind::NotReady);
@@ -106,20 +72,20 @@ fn znodes_belong_to_the_user_and_tls_is_mutual_and_what_fails_is_said_in_words()
 
 #[test]
 fn tls_files_are_checked_before_anything_connects() {
-    let files = Files::new();
+    let files = Certificates::new();
     let started = |config: ZooKeeperConfig| {
         ZooKeeperNode::start(config, real_env().unwrap(), Protections::default()).unwrap_err()
     };
     let config = || ZooKeeperConfig::from_url("zookeepers://127.0.0.1").unwrap();
     assert_eq!(started(config()), ZooKeeperConfigError::TlsWithoutCa);
-    let odd = ZooKeeperConfig::new(["a..b"]).unwrap().ca_file(files.path("ca.pem"));
+    let odd = ZooKeeperConfig::new(["a..b"]).unwrap().ca_file(files.path("ca.crt"));
     assert!(matches!(started(odd), ZooKeeperConfigError::Member { position: 1, .. }));
     assert!(matches!(started(config().ca_file("/nowhere")), ZooKeeperConfigError::TlsFile { .. }));
     assert!(matches!(
         started(config().ca_file(files.path("client.key"))),
         ZooKeeperConfigError::TlsFile { .. }
     ));
-    let no_key = config().ca_file(files.path("ca.pem"));
-    let error = started(no_key.client_certificate(files.path("client.crt"), files.path("ca.pem")));
+    let no_key = config().ca_file(files.path("ca.crt"));
+    let error = started(no_key.client_certificate(files.path("client.crt"), files.path("ca.crt")));
     assert!(error.to_string().contains("no valid private key"), "{error}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::url;
+pub use crate::node::tls_files::TlsFiles;
 
 /// One etcd ensemble: some of its members, who we are there, and what our keys begin with.
 ///
@@ -24,18 +25,6 @@ pub struct EtcdConfig {
     pub(super) prefix: String,
     pub(super) tls: Option<TlsFiles>,
     pub(super) connect_timeout: Duration,
-}
-
-/// The PEM files for TLS. Without any of them the platform's roots judge the server, and the client shows no certificate.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TlsFiles {
-    /// Certificates of the authorities that may have signed the servers' certificates; `None`: the platform's.
-    pub ca: Option<PathBuf>,
-    /// The client's certificate, with its chain. Needs `key`.
-    pub cert: Option<PathBuf>,
-    /// The private key of `cert`.
-    pub key: Option<PathBuf>,
 }
 
 impl EtcdConfig {
@@ -133,25 +122,6 @@ impl EtcdConfig {
             return Err(EtcdConfigError::ZeroConnectTimeout);
         }
         Ok(())
-    }
-}
-
-impl TlsFiles {
-    /// The platform's roots and no client certificate.
-    pub fn platform() -> Self {
-        Self::default()
-    }
-
-    /// Trusts the authorities in this file, and no others.
-    #[must_use]
-    pub fn ca(self, path: impl Into<PathBuf>) -> Self {
-        Self { ca: Some(path.into()), ..self }
-    }
-
-    /// Shows this certificate (mTLS), with its private key.
-    #[must_use]
-    pub fn client(self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self { cert: Some(cert.into()), key: Some(key.into()), ..self }
     }
 }
 

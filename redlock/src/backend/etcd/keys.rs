@@ -9,6 +9,7 @@ use crate::id::LockName;
 const LEAD: &[u8] = b"#redlock:";
 const ESCAPED: &[u8] = b"#redlock:esc:";
 const AUXILIARY: &[u8] = b"#redlock:aux:";
+const SAID: &[u8] = b"#redlock:said:";
 /// The key of a number that no fencing counter of this etcd is above.
 pub(super) const TOP: &str = "#redlock:top";
 
@@ -19,6 +20,8 @@ pub(super) struct Keys {
     pub(super) main: Vec<u8>,
     /// Holds the fencing counter.
     pub(super) counter: Vec<u8>,
+    /// Holds what the owner says of itself, on the lease of its lock: what is on another lease was said by another.
+    pub(super) said: Vec<u8>,
 }
 
 impl Keys {
@@ -28,7 +31,7 @@ impl Keys {
             prefix => [prefix.as_bytes(), b":", name.as_bytes()].concat(),
         };
         let main = if plain.starts_with(LEAD) { [ESCAPED, &plain].concat() } else { plain };
-        Self { counter: [AUXILIARY, &main].concat(), main }
+        Self { counter: [AUXILIARY, &main].concat(), said: [SAID, &main].concat(), main }
     }
 }
 

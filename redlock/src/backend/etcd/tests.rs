@@ -47,7 +47,7 @@ fn a_transaction_that_runs_late_takes_no_lock_that_nobody_knows_of() {
         let phantom = job("phantom");
         let fresh = work.grant(&phantom, MINUTE).await.unwrap();
         work.revoke(&phantom.name, &phantom.owner, fresh.lease.id, soon()).await.unwrap();
-        let late = txn::create(&phantom.keys, &phantom.owner, fresh.lease.id, None);
+        let late = txn::create(&phantom.keys, &phantom.owner, fresh.lease.id, None, None);
         let failure = work.txn(late, soon()).await.unwrap_err();
         assert_eq!(failure.kind, NodeErrorKind::NotReady, "{failure:?}");
         assert_eq!(work.look(&phantom.keys, soon()).await.unwrap().lock, None);
@@ -55,7 +55,7 @@ fn a_transaction_that_runs_late_takes_no_lock_that_nobody_knows_of() {
         // An acquisition that was never answered: once its release says so, it can no longer take effect.
         let given_up = job("given-up");
         let fresh = work.grant(&given_up, MINUTE).await.unwrap();
-        let late = txn::create(&given_up.keys, &given_up.owner, fresh.lease.id, None);
+        let late = txn::create(&given_up.keys, &given_up.owner, fresh.lease.id, None, None);
         let request = ReleaseRequest::new(given_up.name.clone(), given_up.owner, Some(soon()));
         let released = Arc::clone(&work).release(request, soon()).await.unwrap();
         assert!(released.settled && !released.was_held, "{released:?}");
@@ -65,7 +65,7 @@ fn a_transaction_that_runs_late_takes_no_lock_that_nobody_knows_of() {
         // The second copy of a transaction that was carried out finds its own lock.
         let twice = job("twice");
         let mut fresh = work.grant(&twice, MINUTE).await.unwrap();
-        let copy = || txn::create(&twice.keys, &twice.owner, fresh.lease.id, None);
+        let copy = || txn::create(&twice.keys, &twice.owner, fresh.lease.id, None, None);
         assert_eq!(txn::created(&work.txn(copy(), soon()).await.unwrap()).unwrap(), Created::Done);
         match txn::created(&work.txn(copy(), soon()).await.unwrap()).unwrap() {
             Created::Taken(seen) => {
@@ -82,7 +82,7 @@ fn a_transaction_that_runs_late_takes_no_lock_that_nobody_knows_of() {
         let mut stray = work.grant(&twice, MINUTE).await.unwrap();
         stray.keep = true;
         let from_first = Change::Attach { from: first.id, to: stray.lease.id };
-        let late = txn::change(&twice.keys, &twice.owner, from_first, None, true);
+        let late = txn::change(&twice.keys, &twice.owner, from_first, None, None, true);
         let mut request =
             ExtendRequest::new(twice.name.clone(), twice.owner, Ttl::from_const(MINUTE), soon());
         request.restore = false;
@@ -100,7 +100,7 @@ fn a_transaction_that_runs_late_takes_no_lock_that_nobody_knows_of() {
         let mut stray = work.grant(&twice, MINUTE).await.unwrap();
         stray.keep = true;
         let change = Change::Attach { from: current.id, to: stray.lease.id };
-        work.txn(txn::change(&twice.keys, &twice.owner, change, None, true), soon()).await.unwrap();
+        work.txn(txn::change(&twice.keys, &twice.owner, change, None, None, true), soon()).await.unwrap();
         let request = ExtendRequest::new(twice.name.clone(), twice.owner, Ttl::from_const(MINUTE), soon());
         let extended = Arc::clone(&work).extend(request, soon()).await.unwrap();
         assert!(matches!(extended, Reply::Granted(_)), "{extended:?}");

@@ -10,7 +10,7 @@ use etcd_client::{
 use super::failure::Failure;
 use super::keys::{Keys, TOP};
 use crate::id::{FencingToken, OwnerToken};
-use crate::node::NodeErrorKind;
+use crate::node::{Description, NodeErrorKind};
 
 /// So far above a counter the common ceiling is set, in microseconds, so that it need not be written for every one.
 const STEP: u64 = 10_000_000;
@@ -116,23 +116,46 @@ pub(super) fn look(keys: &Keys) -> Txn {
     Txn::new().and_then([TxnOp::get(&keys.main[..], None), TxnOp::get(&keys.counter[..], None)])
 }
 
+/// The same, with what the owner says of itself.
+pub(super) fn inspect(keys: &Keys) -> Txn {
+    let keys = [&keys.main, &keys.counter, &keys.said];
+    Txn::new().and_then(keys.map(|key| TxnOp::get(&key[..], None)))
+}
+
+/// Reads what an owner says of itself.
+pub(super) fn ask(keys: &Keys) -> Txn {
+    Txn::new().and_then([TxnOp::get(&keys.said[..], None)])
+}
+
+/// Has an owner's word lie beside its lock.
+fn say(keys: &Keys, said: Option<&Description>, lease: i64) -> Option<TxnOp> {
+    said.map(|said| put(&keys.said, said.as_str(), lease))
+}
+
 /// Creates a lock that nobody has.
-pub(super) fn create(keys: &Keys, owner: &OwnerToken, lease: i64, count: Option<Count>) -> Txn {
+pub(super) fn create(
+    keys: &Keys,
+    owner: &OwnerToken,
+    lease: i64,
+    count: Option<Count>,
+    said: Option<&Description>,
+) -> Txn {
     let lock = put(&keys.main, &owner.to_hex(), lease);
+    let said = say(keys, said, lease);
     let grant = match count {
-        None => lock,
+        None => [lock].into_iter().chain(said).collect::<Vec<_>>(),
         Some(count) => {
             let counter = put(&keys.counter, &digits(count.next), count.lease);
             let inner = Txn::new()
                 .when([is_above(&keys.counter[..], count.most)])
                 .and_then([TxnOp::get(&keys.counter[..], None)])
-                .or_else([lock, counter, raise_top(count.next)]);
-            TxnOp::txn(inner)
+                .or_else([lock, counter, raise_top(count.next)].into_iter().chain(said).collect::<Vec<_>>());
+            vec![TxnOp::txn(inner)]
         }
     };
     Txn::new()
         .when([Compare::create_revision(&keys.main[..], CompareOp::Equal, 0)])
-        .and_then([grant])
+        .and_then(grant)
         .or_else([TxnOp::get(&keys.main[..], None), TxnOp::get(&keys.counter[..], None)])
 }
 
@@ -142,6 +165,7 @@ pub(super) fn change(
     owner: &OwnerToken,
     change: Change,
     least: Option<Least>,
+    said: Option<&Description>,
     check_owner: bool,
 ) -> Txn {
     let text = owner.to_hex();
@@ -161,7 +185,12 @@ pub(super) fn change(
     if !check_owner && compares.len() > 1 {
         compares.truncate(1);
     }
-    let operations: Vec<_> = least.map(|least| raise(keys, least)).into_iter().chain(lock).collect();
+    let said = match change {
+        Change::None => None,
+        Change::Attach { to, .. } | Change::Create { to } => say(keys, said, to),
+    };
+    let operations: Vec<_> =
+        least.map(|least| raise(keys, least)).into_iter().chain(lock).chain(said).collect();
     Txn::new().when(compares).and_then(operations).or_else([TxnOp::get(&keys.main[..], None)])
 }
 
@@ -198,7 +227,7 @@ pub(super) fn delete(keys: &Keys, owner: &OwnerToken, check_owner: bool) -> Txn 
     let options = etcd_client::DeleteOptions::new().with_prev_key();
     Txn::new()
         .when([if check_owner { is_owners } else { is_held }])
-        .and_then([TxnOp::delete(&keys.main[..], Some(options))])
+        .and_then([TxnOp::delete(&keys.main[..], Some(options)), TxnOp::delete(&keys.said[..], None)])
 }
 
 /// What [`look`] has shown.
@@ -215,13 +244,41 @@ pub(super) fn seen(answer: &TxnResponse) -> Result<Seen, Failure> {
     }
 }
 
+/// A lock, its counter, and what its owner says of itself.
+type Inspected = (Option<Lock>, Option<Counter>, Option<Description>);
+
+/// What [`inspect`] has shown.
+pub(super) fn inspected(answer: &TxnResponse) -> Result<Inspected, Failure> {
+    match &answer.op_responses()[..] {
+        [TxnOpResponse::Get(lock), TxnOpResponse::Get(counter), TxnOpResponse::Get(said)] => {
+            let lock = lock_of(lock);
+            let said = lock.as_ref().and_then(|lock| said_on(said, lock.lease));
+            Ok((lock, counter_of(counter)?, said))
+        }
+        _ => Err(Failure::nonsense("a look is answered otherwise")),
+    }
+}
+
+/// What [`ask`] has shown of the owner of the lock on this lease.
+pub(super) fn asked(answer: &TxnResponse, lease: i64) -> Result<Option<Description>, Failure> {
+    match &answer.op_responses()[..] {
+        [TxnOpResponse::Get(said)] => Ok(said_on(said, lease)),
+        _ => Err(Failure::nonsense("a look is answered otherwise")),
+    }
+}
+
+fn said_on(answer: &GetResponse, lease: i64) -> Option<Description> {
+    let said = answer.kvs().first().filter(|said| lease != 0 && said.lease() == lease)?;
+    Description::from_stored(said.value())
+}
+
 /// What [`create`] has done.
 pub(super) fn created(answer: &TxnResponse) -> Result<Created, Failure> {
     if !answer.succeeded() {
         return seen(answer).map(Created::Taken);
     }
     match &answer.op_responses()[..] {
-        [TxnOpResponse::Put(_)] => Ok(Created::Done),
+        [TxnOpResponse::Put(_), ..] => Ok(Created::Done),
         [TxnOpResponse::Txn(inner)] if !inner.succeeded() => Ok(Created::Done),
         [TxnOpResponse::Txn(inner)] => match &inner.op_responses()[..] {
             [TxnOpResponse::Get(counter)] => {
@@ -263,7 +320,7 @@ pub(super) fn changed(answer: &TxnResponse, least: Option<Least>) -> Result<Chan
 /// Whether [`delete`] has found the lock, and the lease that it was on.
 pub(super) fn deleted(answer: &TxnResponse) -> Option<i64> {
     match (answer.succeeded(), &answer.op_responses()[..]) {
-        (true, [TxnOpResponse::Delete(gone)]) => Some(gone.prev_kvs().first().map_or(0, KeyValue::lease)),
+        (true, [TxnOpResponse::Delete(gone), ..]) => Some(gone.prev_kvs().first().map_or(0, KeyValue::lease)),
         _ => None,
     }
 }

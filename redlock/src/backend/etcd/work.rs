@@ -20,8 +20,8 @@ use super::txn::{self, Change, Changed, Count, Counter, Created, Least, Seen};
 use crate::id::{FencingToken, Instant, LockName};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    AcquireRequest, Effect, ExtendRequest, Fence, Grant, Inspection, NodeErrorKind, Raise, RaiseRequest,
-    Refusal, RefusalReason, ReleaseRequest, Released, Reply,
+    AcquireRequest, Description, Effect, ExtendRequest, Fence, Grant, Inspection, NodeErrorKind, OwnerId,
+    Raise, RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply,
 };
 
 /// How often a step is begun anew because something has changed meanwhile.
@@ -38,7 +38,7 @@ impl Core {
         request: AcquireRequest,
         until: Instant,
     ) -> Result<Reply, Failure> {
-        let AcquireRequest { name, owner, ttl, deadline, fence } = request;
+        let AcquireRequest { name, owner, ttl, deadline, fence, description } = request;
         let job = self.job(name, owner, until);
         if self.is_late(deadline) {
             return Ok(refused(RefusalReason::Stale));
@@ -61,7 +61,8 @@ impl Core {
             )
             .await?;
             let id = made.lease.id;
-            let answer = self.txn(txn::create(&job.keys, &owner, id, count), until).await;
+            let answer =
+                self.txn(txn::create(&job.keys, &owner, id, count, description.as_ref()), until).await;
             match answer.and_then(|answer| txn::created(&answer)) {
                 Ok(Created::Done) => return self.have(&job, made, count.map(|count| count.next)),
                 Ok(Created::TooHigh(counter)) => {
@@ -75,7 +76,7 @@ impl Core {
                     }
                     // Granted before: the new lease is for the next step to make, as long as it is needed.
                     drop(made);
-                    return self.acquire_again(&job, ttl.get(), deadline, fence, counter).await;
+                    return self.acquire_again(&job, ttl.get(), deadline, fence, counter, description).await;
                 }
                 Ok(Created::Taken(Seen { lock, .. })) => {
                     drop(made);
@@ -113,6 +114,7 @@ impl Core {
         deadline: Instant,
         fence: Option<Fence>,
         counter: Option<Counter>,
+        said: Option<Description>,
     ) -> Result<Reply, Failure> {
         let raise = match (fence, counter) {
             (None, _) => None,
@@ -125,7 +127,7 @@ impl Core {
                 None => return Ok(refused(RefusalReason::Exhausted)),
             },
         };
-        self.prolong(job, ttl, deadline, raise, false).await
+        self.prolong(job, ttl, deadline, raise, false, said).await
     }
 
     pub(super) async fn extend(
@@ -133,9 +135,9 @@ impl Core {
         request: ExtendRequest,
         until: Instant,
     ) -> Result<Reply, Failure> {
-        let ExtendRequest { name, owner, ttl, deadline, fence, restore } = request;
+        let ExtendRequest { name, owner, ttl, deadline, fence, restore, description } = request;
         let job = self.job(name, owner, until);
-        self.prolong(&job, ttl.get(), deadline, fence, restore).await
+        self.prolong(&job, ttl.get(), deadline, fence, restore, description).await
     }
 
     /// Puts the owner's lock on a new lease that ends no sooner than the one it is on.
@@ -146,6 +148,7 @@ impl Core {
         deadline: Instant,
         raise: Option<Raise>,
         restore: bool,
+        said: Option<Description>,
     ) -> Result<Reply, Failure> {
         let Job { name, owner, keys, until } = job;
         for _ in 0..TRIES {
@@ -163,6 +166,11 @@ impl Core {
             };
             let left = from.map_or(Duration::ZERO, |lease| lease.ends.saturating_since(self.env.now()));
             let least = if self.protections.never_shorten() { ttl.max(left) } else { ttl };
+            // What is not said anew moves on with the lock.
+            let said = match (&said, from) {
+                (None, Some(from)) => self.said_on(job, from.id).await?,
+                (said, _) => said.clone(),
+            };
             let (mut fresh, raised) =
                 try_join(self.grant(job, least), self.least(raise, ttl, *until)).await?;
             let to = fresh.lease.id;
@@ -171,7 +179,8 @@ impl Core {
             // From here on the lock may come to be on the new lease, while its owner counts on the old one's end: it
             // is revoked only when that can no longer happen.
             fresh.keep = true;
-            let answer = self.txn(txn::change(keys, owner, change, raised, check_owner), *until).await;
+            let answer =
+                self.txn(txn::change(keys, owner, change, raised, said.as_ref(), check_owner), *until).await;
             match answer.and_then(|answer| txn::changed(&answer, raised)) {
                 Ok(Changed::Done(counter)) => {
                     let counter = self.settle_counter(job, counter, raise, ttl).await?;
@@ -243,7 +252,7 @@ impl Core {
             return Ok(refused(RefusalReason::Stale));
         }
         let least = self.least(Some(fence), ttl.get(), until).await?;
-        let answer = self.txn(txn::change(&job.keys, &owner, Change::None, least, true), until).await;
+        let answer = self.txn(txn::change(&job.keys, &owner, Change::None, least, None, true), until).await;
         match answer
             .and_then(|answer| txn::changed(&answer, least))
             .map_err(|failure| self.txn_failed(failure))?
@@ -291,12 +300,25 @@ impl Core {
         name: LockName,
         until: Instant,
     ) -> Result<Inspection, Failure> {
-        let Seen { lock, counter, .. } = self.look(&Keys::of(&self.prefix, &name), until).await?;
+        let keys = Keys::of(&self.prefix, &name);
+        let answer = self.txn(txn::inspect(&keys), until).await.map_err(Failure::harmless)?;
+        let (lock, counter, said) = txn::inspected(&answer)?;
         let remaining = match lock.as_ref().map(|lock| lock.lease) {
             None | Some(0) => None,
             Some(lease) => self.remaining(lease, until).await,
         };
-        Ok(Inspection::new(lock.is_some(), remaining).with_counter(counter.map(|counter| counter.value)))
+        let look =
+            Inspection::new(lock.is_some(), remaining).with_counter(counter.map(|counter| counter.value));
+        Ok(match lock {
+            Some(lock) => look.of_owner(OwnerId::of_stored(&lock.owner), said),
+            None => look,
+        })
+    }
+
+    /// What the owner of the lock on this lease says of itself.
+    async fn said_on(&self, job: &Job, lease: i64) -> Result<Option<Description>, Failure> {
+        let answer = self.txn(txn::ask(&job.keys), job.until).await.map_err(Failure::harmless)?;
+        txn::asked(&answer, lease)
     }
 
     /// The lease that was made before, if it was.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::LEAD;
+use super::carry::carried;
 use super::fault::{Fault, Outcome};
 use super::machine::Machine;
 use super::place::Place;
@@ -34,10 +35,15 @@ impl Opening {
 
     /// The open directory. Those who find it closed wait for one attempt to open it; an attempt that failed is made again by the
     /// next who asks.
-    pub(super) async fn place(&self) -> Outcome<Arc<Place>> {
+    pub(super) async fn place(self: &Arc<Self>) -> Outcome<Arc<Place>> {
         if let Some(place) = &*self.current() {
             return Ok(Arc::clone(place));
         }
+        let opening = Arc::clone(self);
+        carried(&*self.env, async move { opening.open().await }).await.unwrap_or_else(|| Err(ended()))
+    }
+
+    async fn open(&self) -> Outcome<Arc<Place>> {
         let _work = self.work.lock().await;
         if let Some(place) = &*self.current() {
             return Ok(Arc::clone(place));
@@ -83,8 +89,11 @@ impl Opening {
             // The caller may have gone.
             let _ = done.send(work());
         }));
-        outcome.await.unwrap_or_else(|_| {
-            Err(Fault::new(NodeErrorKind::Unreachable, "the threads of this node have ended"))
-        })
+        outcome.await.unwrap_or_else(|_| Err(ended()))
     }
+}
+
+/// Nobody is there to do it.
+pub(super) fn ended() -> Fault {
+    Fault::new(NodeErrorKind::Unreachable, "the threads of this node have ended")
 }

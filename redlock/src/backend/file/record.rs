@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::name::{Key, hash};
 use crate::id::{Instant, OwnerToken};
+use crate::node::Description;
 
 /// Who has a lock, and where its fencing counter stands. Times are of this boot's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Record {
     pub(super) owner: Option<OwnerToken>,
     /// The end of the owner's TTL.
@@ -17,9 +18,13 @@ pub(super) struct Record {
     pub(super) counter: u64,
     /// Until then nobody may forget the counter.
     pub(super) kept: Instant,
+    /// What the owner says of itself.
+    pub(super) said: Option<Description>,
 }
 
-const TITLE: &str = "redlock lock 1";
+const TITLE: &str = "redlock lock 2";
+/// What earlier versions wrote, without what the owner says.
+const SILENT_TITLE: &str = "redlock lock 1";
 /// What stands in the place of an owner where there is none.
 const NOBODY: &str = "----------------------------------------";
 
@@ -35,13 +40,19 @@ impl Record {
     }
 
     pub(super) fn encode(&self, key: &Key) -> Vec<u8> {
+        let said = self.said.as_ref().map(Description::as_str).unwrap_or_default();
+        let text =
+            format!("said {:04}\n{said}{:pad$}\n", said.len(), "", pad = Description::MAX_BYTES - said.len());
+        checked(self.body(TITLE, key) + &text)
+    }
+
+    fn body(&self, title: &str, key: &Key) -> String {
         let owner = self.owner.map_or_else(|| NOBODY.to_owned(), |owner| owner.to_hex());
         let [ends, written, kept] = [self.ends, self.written, self.kept].map(Instant::as_nanos);
-        let body = format!(
-            "{TITLE}\nname {}\nowner {owner}\nends {ends:020}\nwritten {written:020}\ncounter {:020}\nkept {kept:020}\n",
+        format!(
+            "{title}\nname {}\nowner {owner}\nends {ends:020}\nwritten {written:020}\ncounter {:020}\nkept {kept:020}\n",
             key.text, self.counter
-        );
-        checked(body)
+        )
     }
 
     /// The record in a file with this name, whatever its key.
@@ -52,9 +63,11 @@ impl Record {
 
     /// `None` if it is none of this key: torn, damaged, another lock's, or something else altogether.
     pub(super) fn decode(bytes: &[u8], key: &Key) -> Option<Self> {
-        let mut lines = body(bytes)?.lines();
+        let body = body(bytes)?;
+        let mut lines = body.lines();
+        let is_silent = lines.clone().next() == Some(SILENT_TITLE);
         let mut value = |label: &str| lines.next()?.strip_prefix(label);
-        value(TITLE)?;
+        value(if is_silent { SILENT_TITLE } else { TITLE })?;
         value("name ").filter(|name| *name == key.text)?;
         let owner = match value("owner ")? {
             NOBODY => None,
@@ -64,7 +77,14 @@ impl Record {
         let (ends, written) = (number("ends ")?, number("written ")?);
         let (counter, kept) = (number("counter ")?, number("kept ")?);
         let [ends, written, kept] = [ends, written, kept].map(Instant::from_nanos);
-        let record = Self { owner, ends, written, counter, kept };
+        let mut record = Self { owner, ends, written, counter, kept, said: None };
+        if is_silent {
+            return (checked(record.body(SILENT_TITLE, key)) == bytes).then_some(record);
+        }
+        let length: usize = value("said ")?.parse().ok()?;
+        // It may have lines of its own: it is found from the end.
+        let from = body.len().checked_sub(Description::MAX_BYTES + 1)?;
+        record.said = Description::from_stored(body.get(from..from.checked_add(length)?)?.as_bytes());
         // Whatever else it might be taken for.
         (record.encode(key) == bytes).then_some(record)
     }
@@ -116,8 +136,9 @@ mod tests {
             written: at(5),
             counter: (1 << 53) - 1,
             kept: at(7),
+            said: Some(Description::new("web-3 1 2 a\nsaid 7\ncheck b ")),
         };
-        [Record::default(), full, Record { owner: None, ..full }]
+        [Record::default(), full.clone(), Record { owner: None, said: None, ..full }]
     }
 
     #[test]
@@ -125,7 +146,10 @@ mod tests {
         let key = Key::new("p", b"a\nb");
         for record in records() {
             let bytes = record.encode(&key);
-            assert_eq!(Record::decode(&bytes, &key), Some(record));
+            assert_eq!(Record::decode(&bytes, &key), Some(record.clone()));
+            let silent = Record { said: None, ..record };
+            let earlier = checked(silent.body(SILENT_TITLE, &key));
+            assert_eq!(Record::decode(&earlier, &key), Some(silent));
             assert_eq!(bytes.len(), Record::default().encode(&key).len());
         }
     }

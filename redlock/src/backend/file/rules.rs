@@ -36,6 +36,7 @@ impl Moment {
         // A repeated acquire must not take back what an extension has given meanwhile.
         let ends = self.end_of(request.ttl).max(holder.map_or(self.now, |(_, ends)| ends));
         let mut new = self.owned(record, request.owner, ends);
+        new.said.clone_from(&request.description);
         let mut grant = Grant::default();
         if let Some(fence) = &request.fence {
             let counter = self.counter(record);
@@ -66,6 +67,9 @@ impl Moment {
             Some((owner, _)) => (owner, asked),
         };
         let mut new = self.owned(record, owner, ends);
+        if record.holder(self.now).is_none() || request.description.is_some() {
+            new.said.clone_from(&request.description);
+        }
         let grant = request.fence.map(|raise| self.count(&mut new, raise, request.ttl)).unwrap_or_default();
         (Reply::Granted(grant), Some(new))
     }
@@ -89,7 +93,7 @@ impl Moment {
     pub(super) fn release(&self, record: &Record, request: &ReleaseRequest) -> Decision<bool> {
         match record.holder(self.now) {
             Some((owner, _)) if owner == request.owner || !self.protections.release_owner_check() => {
-                (true, Some(Record { owner: None, written: self.now, ..*record }))
+                (true, Some(Record { owner: None, said: None, written: self.now, ..record.clone() }))
             }
             _ => (false, None),
         }
@@ -104,7 +108,7 @@ impl Moment {
     }
 
     fn owned(&self, record: &Record, owner: OwnerToken, ends: Instant) -> Record {
-        Record { owner: Some(owner), ends, written: self.now, ..*record }
+        Record { owner: Some(owner), ends, written: self.now, ..record.clone() }
     }
 
     /// Where the counter stands. One that was never used, or was forgotten, begins where no other has been.

@@ -26,7 +26,7 @@ use crate::node::NodeErrorKind;
 /// So many files are looked at for each new one, to remove what is not needed any more.
 const SWEEP: usize = 3;
 /// Longer than any record.
-const LONGEST: usize = 4_096;
+const LONGEST: usize = 8_192;
 
 /// What is found where a lock's file should be.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use std::io::Write as _;
 /// The longest line of an answer; memcached's own are far shorter.
 const LONGEST_LINE: usize = 2_048;
 /// The longest value that is kept; a longer one is skipped, whatever its length.
-const LONGEST_VALUE: usize = 1_024;
+const LONGEST_VALUE: usize = 2_048;
 /// So many lines `stats` may have; memcached 1.6 has about a hundred.
 const MOST_STATS: usize = 1_000;
 

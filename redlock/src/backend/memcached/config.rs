@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::url::{self, Address};
+pub use crate::node::tls_files::TlsFiles;
 
 /// How to reach one memcached, or several over which locks are spread as due spreads them. Errors and `Debug` show no password.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,39 +17,6 @@ pub struct MemcachedConfig {
     pub(super) tls: Option<TlsFiles>,
     pub(super) connect_timeout: Duration,
     pub(super) restart_guard: bool,
-}
-
-/// The files that TLS needs, all of them PEM. Those not named: the platform's trusted authorities, and no client certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TlsFiles {
-    pub(super) ca: Option<PathBuf>,
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-}
-
-impl TlsFiles {
-    /// The platform's trusted authorities, and no client certificate.
-    pub fn platform() -> Self {
-        Self::default()
-    }
-
-    /// Trusts the authorities in this file, and no others.
-    #[must_use]
-    pub fn ca(self, path: impl Into<PathBuf>) -> Self {
-        Self { ca: Some(path.into()), ..self }
-    }
-
-    /// Shows this certificate to the server.
-    #[must_use]
-    pub fn cert(self, path: impl Into<PathBuf>) -> Self {
-        Self { cert: Some(path.into()), ..self }
-    }
-
-    /// Sets the private key of the client's certificate.
-    #[must_use]
-    pub fn key(self, path: impl Into<PathBuf>) -> Self {
-        Self { key: Some(path.into()), ..self }
-    }
 }
 
 impl MemcachedConfig {

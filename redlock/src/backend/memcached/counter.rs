@@ -1,4 +1,5 @@
-//! Fencing counters: text of the form `<counter> <owner>`, the owner being the one for whom it was counted last.
+//! Fencing counters: text of the form `<counter> <owner>`, the owner being the one for whom it was counted last; what that owner says
+//! of itself follows behind a space.
 //!
 //! The owner is there because lock and counter are stored one after the other: who finds its own token in a lock must know whether its counter was
 //! counted too, or take the token of the holder before for its own.
@@ -11,7 +12,7 @@ use super::keys;
 use super::shard::{Memory, Session, Shard};
 use crate::id::FencingToken;
 use crate::node::fence::{keep_for, next_counter};
-use crate::node::{Effect, Fence, NodeError, Raise};
+use crate::node::{Description, Effect, Fence, NodeError, Raise};
 use crate::protections::Protections;
 
 /// A counter that is no further ahead than this of what the server's clock showed last, in microseconds, is within what `ceiling` says of
@@ -24,24 +25,35 @@ const TRIES: usize = 16;
 pub(super) struct Counter {
     /// 0: there is none.
     pub(super) value: u64,
-    owner: String,
+    pub(super) owner: String,
+    pub(super) said: Option<Description>,
 }
 
 impl Counter {
     /// `Err`: something else has written the item.
     pub(super) fn read(item: Option<&Item>) -> Result<Self, ()> {
         let Some(item) = item else { return Ok(Self::default()) };
-        let text = item.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()).ok_or(())?;
-        let (number, owner) = text.split_once(' ').ok_or(())?;
+        let mut parts = item.value.as_deref().ok_or(())?.splitn(3, |&byte| byte == b' ');
+        let mut next = || std::str::from_utf8(parts.next().ok_or(())?).map_err(|_| ());
+        let (number, owner) = (next()?, next()?);
+        let said = parts.next().and_then(Description::from_stored);
         let is_plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         let value = number.parse().ok().filter(|&value| is_plain && value <= FencingToken::MAX).ok_or(())?;
-        Ok(Self { value, owner: owner.to_owned() })
+        Ok(Self { value, owner: owner.to_owned(), said })
+    }
+
+    /// What `owner` says of itself, if the counter was counted for it.
+    pub(super) fn said_by(&self, owner: &[u8]) -> Option<&Description> {
+        self.said.as_ref().filter(|_| self.owner.as_bytes() == owner)
     }
 }
 
 /// A counter as it is stored.
-pub(super) fn text(value: u64, owner: &str) -> String {
-    format!("{value} {owner}")
+pub(super) fn text(value: u64, owner: &str, said: Option<&Description>) -> String {
+    match said {
+        Some(said) => format!("{value} {owner} {}", said.as_str()),
+        None => format!("{value} {owner}"),
+    }
 }
 
 /// What a request asks of a counter.
@@ -180,8 +192,15 @@ mod tests {
     #[test]
     fn a_counter_is_read_as_it_is_written_and_nothing_else_is() {
         let read = |text: &str| Counter::read(Some(&item(text)));
-        let counter = Counter { value: 7, owner: "me".to_owned() };
-        assert_eq!(read(&text(7, "me")), Ok(counter));
+        let counter = |said: Option<&str>| Counter {
+            value: 7,
+            owner: "me".to_owned(),
+            said: said.map(Description::new),
+        };
+        assert_eq!(read(&text(7, "me", None)), Ok(counter(None)));
+        let said = counter(Some("web-3 1 2 a\nb"));
+        assert_eq!(read(&text(7, "me", said.said.as_ref())), Ok(counter(Some("web-3 1 2 a\nb"))));
+        assert!(said.said_by(b"me").is_some() && said.said_by(b"you").is_none());
         assert_eq!(Counter::read(None), Ok(Counter::default()));
         for bad in ["", "7", "x me", "-1 me", "+1 me", "1e3 me", " me", "9007199254740992 me"] {
             assert_eq!(read(bad), Err(()), "{bad}");
@@ -192,7 +211,7 @@ mod tests {
     #[test]
     fn a_repetition_counts_once_and_a_token_that_was_counted_for_another_is_never_taken() {
         let count = Count::up(Fence::new(NOW, 1, Duration::ZERO), Duration::from_secs(1));
-        let of = |owner: &str| Counter { value: NOW + 5, owner: owner.to_owned() };
+        let of = |owner: &str| Counter { value: NOW + 5, owner: owner.to_owned(), said: None };
         let next = |owner| count.next(&of(owner), Duration::ZERO, "me", NOW, 0, &Default::default());
         assert_eq!(next("me"), Some(Next { value: NOW + 5, is_there: true }));
         assert_eq!(next("other"), Some(Next { value: NOW + 6, is_there: false }));
@@ -203,7 +222,7 @@ mod tests {
         let (ttl, retention) = (Duration::from_secs(10), Duration::from_secs(600));
         let count = Count::to(Raise::new(NOW, retention), ttl);
         let next = |value, left| {
-            let counter = Counter { value, owner: "other".to_owned() };
+            let counter = Counter { value, owner: "other".to_owned(), said: None };
             count.next(&counter, Duration::from_secs(left), "me", NOW, 0, &Default::default()).unwrap()
         };
         assert_eq!(next(NOW - 1, 10_000), Next { value: NOW, is_there: false });

@@ -12,7 +12,7 @@ use super::connection::{self, Answered, Connection, Outcome, Wish};
 use super::failure::Failure;
 use super::shard::{Link, Memory, Session, Shard};
 use super::{keys, stream};
-use crate::env::jitter;
+use crate::env::{jitter, random_number};
 use crate::node::NodeErrorKind;
 use crate::node::marker_text as marker;
 
@@ -214,7 +214,7 @@ async fn remember(
         return Ok((Memory::Unguarded, None));
     }
     let mut pipeline = Pipeline::new();
-    pipeline.add(keys::ID, &format!("{:016x}", jitter(&*shard.env)), LATEST_END);
+    pipeline.add(keys::ID, &format!("{:016x}", random_number(&*shard.env)), LATEST_END);
     pipeline.get(keys::ID);
     pipeline.get(keys::MARKER);
     let answered = call(shard, connection, pipeline).await?;

@@ -9,19 +9,9 @@ use super::codec::{Answer, Pipeline};
 use super::connection::Wish;
 use super::shard::{Link, Memory, Session, Shard};
 use super::{counter, keys, link};
-use crate::node::marker_text::{self as marker, Text};
-use crate::node::{Charter, Effect, Identity, Incarnation, Mark, MarkRequest, NodeError, Standing};
-
-/// What a new marker says.
-struct New<'a> {
-    incarnation: Incarnation,
-    charter: &'a Charter,
-    /// Birth and end of the quarantine, in the server's microseconds; `Err`: now, and so much later.
-    times: Result<(u64, u64), Duration>,
-    floor: Option<u64>,
-    /// The quarantine must be over.
-    must_be_over: bool,
-}
+use crate::node::marker_change::changed;
+use crate::node::marker_text as marker;
+use crate::node::{Effect, Identity, MarkRequest, NodeError, Standing};
 
 impl Shard {
     /// Who the server is now.
@@ -92,7 +82,12 @@ impl Shard {
             Memory::Unmarked { there, .. } => (there.clone(), None),
             Memory::Marked { there, text } => (Some(there.clone()), Some(text)),
         };
-        let Some(new) = self.changed(request, text, &session) else { return Ok(session.standing()) };
+        let past = if self.protections.quarantine_from_marker() {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(self.clock().least().saturating_sub(session.process.started))
+        };
+        let Some(new) = changed(request, text, past) else { return Ok(session.standing()) };
         let mut pipeline = Pipeline::new();
         pipeline.stats("");
         pipeline.get(keys::MARKER);
@@ -138,45 +133,6 @@ impl Shard {
         }
         self.set_up_again(&session).await;
         Ok(self.session()?.standing())
-    }
-
-    /// `None`: nothing is to change.
-    fn changed<'a>(
-        &self,
-        request: &'a MarkRequest,
-        text: Option<&Text>,
-        session: &Session,
-    ) -> Option<New<'a>> {
-        let charter = &request.charter;
-        let quarantined = text.filter(|text| text.marker.floor.is_none());
-        let same = |text: &Text, floor, must_be_over| New {
-            incarnation: text.marker.incarnation,
-            charter,
-            times: Ok((text.born, text.marker.until)),
-            floor,
-            must_be_over,
-        };
-        match request.mark {
-            Mark::Quarantine { incarnation, lasts } => {
-                let uptime = self.clock().least().saturating_sub(session.process.started);
-                let is_counted_from_marker = self.protections.quarantine_from_marker();
-                let past = if is_counted_from_marker { Duration::ZERO } else { Duration::from_secs(uptime) };
-                let times = Err(lasts.saturating_sub(past));
-                Some(New { incarnation, charter, times, floor: None, must_be_over: false })
-            }
-            Mark::Join => quarantined.map(|text| same(text, None, false)),
-            Mark::Admit { floor } => quarantined.map(|text| same(text, Some(floor), true)),
-            Mark::Init { incarnation, floor } => {
-                let incarnation = text.map_or(incarnation, |text| text.marker.incarnation);
-                let floor = floor.max(text.and_then(|text| text.marker.floor).unwrap_or(0));
-                let times = Err(Duration::ZERO);
-                Some(New { incarnation, charter, times, floor: Some(floor), must_be_over: false })
-            }
-            Mark::Raise { floor } => {
-                let text = text?;
-                Some(same(text, text.marker.floor.map(|old| old.max(floor)), false))
-            }
-        }
     }
 }
 

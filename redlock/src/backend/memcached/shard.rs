@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::stream::Tls;
 use super::url::Address;
 use crate::env::Env;
-use crate::id::{Incarnation, OwnerToken, Standing, Ttl};
+use crate::id::{Charter, Incarnation, OwnerToken, Standing, Ttl};
 use crate::node::marker_text::Text;
 use crate::node::{Effect, NodeError, NodeErrorKind};
 use crate::protections::Protections;
@@ -84,6 +84,14 @@ impl Session {
                 Standing::Unmarked(earlier.as_ref().map(|text| text.marker.charter))
             }
             Memory::Marked { text, .. } => Standing::Marked(text.marker),
+        }
+    }
+
+    /// What the marker said that the server's clients agreed on.
+    pub(super) fn charter(&self) -> Option<Charter> {
+        match &self.memory {
+            Memory::Marked { text, .. } => Some(text.marker.charter),
+            Memory::Unguarded | Memory::Unmarked { .. } => None,
         }
     }
 

@@ -1,101 +1,26 @@
-//! TLS towards a memcached, with the ring provider named explicitly: which one is the process's default, and whether there is
-//! one, is decided by other crates.
+//! TLS towards a memcached.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_native_certs::load_native_certs;
 
 use super::config::{MemcachedConfigError, TlsFiles};
 use super::stream::Tls;
+use crate::node::tls::{TlsProblem, client_config};
 
 pub(super) fn load(files: &TlsFiles) -> Result<Tls, MemcachedConfigError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_root_certificates(roots(files.ca.as_deref())?);
-    let mut config = match (&files.cert, &files.key) {
-        (None, None) => builder.with_no_client_auth(),
-        (Some(cert), Some(key)) => {
-            let chain = certificates(cert, "the client's certificate")?;
-            builder.with_client_auth_cert(chain, private_key(key)?).map_err(unusable)?
-        }
-        (Some(_), None) => return Err(incomplete("certificate", "key")),
-        (None, Some(_)) => return Err(incomplete("key", "certificate")),
-    };
+    let mut config = client_config(files)?;
     // A memcached that verifies clients refuses sessions that are resumed: it sets no session id context. Connections are few.
     config.resumption = Resumption::disabled();
     Ok(Some(tokio_rustls::TlsConnector::from(Arc::new(config))))
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, MemcachedConfigError> {
-    const CA: &str = "certificates of the authorities to trust";
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            for certificate in certificates(path, CA)? {
-                roots.add(certificate).map_err(|error| file_error(path, CA, error))?;
-            }
-        }
-        None => {
-            let found = load_native_certs();
-            // Some that cannot be read are common; none at all means that no server could be trusted.
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let why = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
-                let reason = format!("the platform has no root certificates{why}; name a CA file");
-                return Err(MemcachedConfigError::Tls { reason });
-            }
+impl From<TlsProblem> for MemcachedConfigError {
+    fn from(problem: TlsProblem) -> Self {
+        match problem {
+            TlsProblem::File { path, expected, reason } => Self::TlsFile { path, expected, reason },
+            TlsProblem::Incomplete { given, missing } => Self::TlsIncomplete { given, missing },
+            TlsProblem::Unusable { reason } => Self::Tls { reason },
         }
     }
-    Ok(roots)
-}
-
-fn certificates(
-    path: &Path,
-    expected: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, MemcachedConfigError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path, expected)?).collect();
-    match found {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(file_error(path, expected, "no certificate in it"))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(file_error(path, expected, pem_reason(&error))),
-    }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, MemcachedConfigError> {
-    const KEY: &str = "the private key of the client's certificate";
-    PrivateKeyDer::from_pem_slice(&read(path, KEY)?)
-        .map_err(|error| file_error(path, KEY, pem_reason(&error)))
-}
-
-fn read(path: &Path, expected: &'static str) -> Result<Vec<u8>, MemcachedConfigError> {
-    std::fs::read(path).map_err(|error| file_error(path, expected, error))
-}
-
-/// In words, and without a byte of the file: it may be a key.
-fn pem_reason(error: &pem::Error) -> &'static str {
-    match error {
-        pem::Error::NoItemsFound => "nothing of that kind in it",
-        _ => "not valid PEM",
-    }
-}
-
-fn file_error(path: &Path, expected: &'static str, reason: impl ToString) -> MemcachedConfigError {
-    MemcachedConfigError::TlsFile { path: path.to_owned(), expected, reason: reason.to_string() }
-}
-
-fn incomplete(given: &'static str, missing: &'static str) -> MemcachedConfigError {
-    MemcachedConfigError::TlsIncomplete { given, missing }
-}
-
-fn unusable(error: rustls::Error) -> MemcachedConfigError {
-    MemcachedConfigError::Tls { reason: error.to_string() }
 }

@@ -19,8 +19,8 @@ use super::link;
 use super::shard::{Memory, Sent, Session, Shard};
 use crate::id::{Instant, LockName, OwnerToken, Ttl, millis_up};
 use crate::node::{
-    AcquireRequest, Effect, ExtendRequest, Grant, Inspection, NodeError, NodeErrorKind, RaiseRequest,
-    Refusal, RefusalReason, ReleaseRequest, Released, Reply,
+    AcquireRequest, Description, Effect, ExtendRequest, Grant, Inspection, NodeError, NodeErrorKind, OwnerId,
+    RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply,
 };
 
 /// So often something is tried that somebody else changes in between.
@@ -54,6 +54,8 @@ struct Vote {
     deadline: Instant,
     /// What becomes of the counter; `None`: nothing.
     count: Option<Count>,
+    /// What the owner says of itself, kept with the counter; `None`: what it has said stays.
+    said: Option<Description>,
     /// Whether anything was stored that may have taken effect.
     touched: bool,
 }
@@ -65,7 +67,7 @@ impl Shard {
     }
 
     pub(super) async fn acquire(self: Arc<Self>, request: AcquireRequest) -> Result<Reply, NodeError> {
-        let AcquireRequest { name, owner, ttl, deadline, fence } = request;
+        let AcquireRequest { name, owner, ttl, deadline, fence, description } = request;
         let session = self.session()?;
         if let Some(answer) = self.may_not_grant(&session).await? {
             return Ok(answer);
@@ -74,6 +76,7 @@ impl Shard {
         let count = fence.map(|fence| Count::up(fence, ttl.get()));
         let keys = self.keys(&name);
         let mut vote = Vote::new(self, session, keys, owner, ttl, deadline, count);
+        vote.said = description;
         if vote.is_late() {
             return Ok(refused(RefusalReason::Stale, None));
         }
@@ -99,13 +102,14 @@ impl Shard {
     }
 
     pub(super) async fn extend(self: Arc<Self>, request: ExtendRequest) -> Result<Reply, NodeError> {
-        let ExtendRequest { name, owner, ttl, deadline, fence, restore } = request;
+        let ExtendRequest { name, owner, ttl, deadline, fence, restore, description } = request;
         let session = self.session()?;
         self.may_not_prolong(&session)?;
         let end = self.end(ttl)?;
         let count = fence.map(|raise| Count::to(raise, ttl.get()));
         let keys = self.keys(&name);
         let mut vote = Vote::new(self, session, keys, owner, ttl, deadline, count);
+        vote.said = description;
         if vote.is_late() {
             return Ok(refused(RefusalReason::Stale, None));
         }
@@ -196,8 +200,15 @@ impl Shard {
         let (main, counter) = (vote.item(main)?, vote.item(counter)?);
         let remaining = main.as_ref().and_then(remaining);
         let counter = Counter::read(counter.as_ref()).map_err(|()| vote.no_counter())?;
-        Ok(Inspection::new(main.is_some(), remaining)
-            .with_counter(Some(counter.value).filter(|&value| value > 0)))
+        let look = Inspection::new(main.is_some(), remaining)
+            .with_counter(Some(counter.value).filter(|&value| value > 0));
+        Ok(match main {
+            Some(item) => {
+                let owner = item.value.as_deref().unwrap_or_default();
+                look.of_owner(OwnerId::of_stored(owner), counter.said_by(owner).cloned())
+            }
+            None => look,
+        })
     }
 
     /// Why the server gives nothing new now.
@@ -253,7 +264,18 @@ impl Vote {
         count: Option<Count>,
     ) -> Self {
         let token = owner.to_hex();
-        Self { shard, session, keys, owner, token, ttl: ttl.get(), deadline, count, touched: false }
+        Self {
+            shard,
+            session,
+            keys,
+            owner,
+            token,
+            ttl: ttl.get(),
+            deadline,
+            count,
+            said: None,
+            touched: false,
+        }
     }
 
     /// An end as it is sent. Without the safeguard it is relative, and so counts from when the request runs.
@@ -448,7 +470,9 @@ impl Vote {
             let Some(next) = count.next(&counter, left, &self.token, now, floor, protections) else {
                 return self.give_up_exhausted(look).await;
             };
-            if next.is_there {
+            let known = counter.said_by(self.token.as_bytes());
+            let said = self.said.as_ref().or(known);
+            if next.is_there && said == known {
                 return Ok(self.granted(Some(next.value)));
             }
             if self.is_late() {
@@ -456,8 +480,9 @@ impl Vote {
                 return Err(NodeError::with_unknown_effect(&self.shard.node, NodeErrorKind::Timeout, detail));
             }
             counter::note_top(&self.shard, &self.session, next.value).await?;
-            let end = self.shard.end_of_counter(count.stored_for(next.value, now));
-            let text = counter::text(next.value, &self.token);
+            // One that is stored for what is said alone ends no sooner.
+            let end = self.shard.end_of_counter(count.stored_for(next.value, now).max(left));
+            let text = counter::text(next.value, &self.token, said);
             let mut pipeline = Pipeline::new();
             match &look.counter {
                 Some(item) => pipeline.swap(&self.keys.auxiliary, &text, end, item.cas),
@@ -491,7 +516,7 @@ impl Vote {
         let grant = counter.map_or_else(Grant::default, Grant::with_counter);
         // Several servers have several memories, which a node cannot tell by one number.
         let memory = self.session.incarnation().filter(|_| !self.shard.config.is_sharded());
-        Reply::Granted(grant.in_memory(memory))
+        Reply::Granted(grant.in_memory(memory).under(self.session.charter()))
     }
 
     /// No token can be had: what this request has stored is taken away again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{MemoryNode, Table, micros};
 use crate::id::Instant;
 use crate::node::fence::LARGEST_LEAD;
-use crate::node::{Incarnation, Mark, MarkRequest, Marker, Standing};
+use crate::node::{Grant, Incarnation, Mark, MarkRequest, Marker, Standing};
 
 /// What the table knows of itself.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,19 @@ impl Memory {
         self.ahead = self.ahead.saturating_add(micros);
     }
 
+    /// The node's time when its environment's is `now`.
+    pub(super) fn time(&self, now: Instant) -> Instant {
+        let ahead = Duration::from_micros(self.ahead.unsigned_abs());
+        if self.ahead < 0 { now.saturating_sub(ahead) } else { now.saturating_add(ahead) }
+    }
+
     pub(super) fn standing(&self) -> Standing {
         self.marker.map_or(Standing::Unmarked(None), Standing::Marked)
+    }
+
+    /// Says which memory has granted, and under which charter.
+    pub(super) fn sign(&self, grant: Grant) -> Grant {
+        grant.in_memory(self.incarnation()).under(self.marker.map(|marker| marker.charter))
     }
 
     /// Which memory it is, if it keeps a marker.
@@ -55,9 +66,7 @@ impl Memory {
 impl MemoryNode {
     /// The node's own time.
     pub(super) fn node_time(&self, table: &Table) -> Instant {
-        let ahead = Duration::from_micros(table.memory.ahead.unsigned_abs());
-        let now = self.env.now();
-        if table.memory.ahead < 0 { now.saturating_sub(ahead) } else { now.saturating_add(ahead) }
+        table.memory.time(self.env.now())
     }
 
     pub(super) fn is_unmarked(&self, table: &Table) -> bool {
@@ -98,14 +107,15 @@ impl MemoryNode {
             Mark::Join => in_quarantine.map(|marker| Marker { charter, ..marker }),
             Mark::Admit { floor } => in_quarantine
                 .filter(|marker| micros(now) >= marker.until)
-                .map(|marker| Marker { floor: Some(floor), ..marker }),
+                .map(|marker| Marker { charter, floor: Some(floor), ..marker }),
             Mark::Init { incarnation, floor } => {
                 let incarnation = marker.map_or(incarnation, |marker| marker.incarnation);
                 let floor = floor.max(table.memory.floor());
                 Some(Marker::new(incarnation, charter, micros(now), Some(floor)))
             }
             Mark::Raise { floor } => {
-                marker.map(|marker| Marker { floor: marker.floor.map(|old| old.max(floor)), ..marker })
+                let raised = |marker: Marker| marker.floor.map(|old| old.max(floor));
+                marker.map(|marker| Marker { charter, floor: raised(marker), ..marker })
             }
         };
         if changed.is_some() {

@@ -128,7 +128,7 @@ fn a_name_has_one_owner_at_a_time_and_the_refusal_says_for_how_long() {
     assert_eq!(bench.acquire(A), granted());
     bench.clock.pass(SECOND);
     assert_eq!(bench.acquire(B), held(TTL - SECOND));
-    assert_eq!(bench.inspect(), Inspection::new(true, Some(TTL - SECOND)));
+    assert_eq!(bench.inspect(), Inspection::new(true, Some(TTL - SECOND)).of_owner((&A).into(), None));
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Node for RedisClusterNode {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { notification: true, ..Abilities::default() }
+        Abilities { notification: true, descriptions: true, ..Abilities::default() }
     }
 
     fn probe(self: Arc<Self>) -> NodeFuture<Identity> {

@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
+use fred::bytes_utils::Str;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, Resp3Frame};
@@ -18,11 +19,14 @@ use fred::types::{CustomCommand, RespVersion, Value};
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use tokio::sync::Notify;
 
+use super::batch::{self, Batch, Lane};
 use super::config::RedisConfig;
 use super::failure::Failure;
+use super::operation::{Keys, Operation};
+use super::reply::Told;
 use crate::env::Env;
 
-/// How many requests may wait for their answers on one node.
+/// How many requests may wait for their answers on one node, those that are not sent yet included.
 pub(super) const MOST_WAITING: usize = 8_192;
 
 /// A fred client that connects once and writes every command at most once.
@@ -95,8 +99,9 @@ pub(super) enum Wish {
 pub(super) struct Connection {
     client: Client,
     env: Arc<dyn Env>,
-    /// Requests sent and not answered yet, those that nobody waits for any more included.
-    waiting: AtomicUsize,
+    lane: Mutex<Lane>,
+    /// Something was collected while nobody was sending.
+    collected: Notify,
     /// How many answers have been taken; tells a slow server from a silent one.
     answered: AtomicU64,
     /// Why it ended.
@@ -108,9 +113,9 @@ pub(super) struct Connection {
 
 /// How a request ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum Outcome<T = Resp3Frame> {
     /// The server answered; the answer may be an error.
-    Answered(Resp3Frame),
+    Answered(T),
     /// It was not sent: the connection had ended before.
     NotSent(Failure),
     /// It was sent, perhaps, and the connection ended without an answer.
@@ -126,7 +131,8 @@ impl Connection {
         Arc::new(Self {
             client,
             env,
-            waiting: AtomicUsize::new(0),
+            lane: Mutex::default(),
+            collected: Notify::new(),
             answered: AtomicU64::new(0),
             closed: OnceLock::new(),
             closing: Notify::new(),
@@ -142,14 +148,99 @@ impl Connection {
         command: &'static str,
         arguments: Vec<Value>,
     ) -> Result<Exchange, Full> {
-        let more = |waiting| (waiting < MOST_WAITING).then_some(waiting + 1);
-        self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).map_err(|_| Full)?;
-        let ticket = Ticket(Arc::clone(self));
-        let running = async move { ticket.0.exchange(command, arguments).await }.boxed();
-        Ok(Exchange { running: Some(running), sent: false, env: Arc::clone(&self.env) })
+        let ticket = Ticket::take(&mut self.lane(), self, false)?;
+        Ok(self.send(ticket, command, arguments))
     }
 
-    async fn exchange(&self, command: &'static str, arguments: Vec<Value>) -> Outcome {
+    fn send(self: &Arc<Self>, ticket: Ticket, command: &'static str, arguments: Vec<Value>) -> Exchange {
+        let running = async move { ticket.connection.exchange(command, arguments).await }.boxed();
+        Exchange { running: Some(running), sent: false, connection: Arc::clone(self) }
+    }
+
+    /// Has a script run an operation on the keys of a name, alone or in a batch, after all that were asked for before it. To be
+    /// called where the request is polled first, and then polled: what is collected is sent whoever polls it, and counts as waiting
+    /// until it has ended.
+    ///
+    /// `alone` and `batch` are the scripts' hashes.
+    pub(super) fn request(
+        self: &Arc<Self>,
+        alone: &Str,
+        batch: &Str,
+        operation: &Operation,
+        keys: Keys,
+    ) -> Result<Request, Full> {
+        let mut lane = self.lane();
+        if lane.is_free() {
+            let ticket = Ticket::take(&mut lane, self, true)?;
+            drop(lane);
+            return Ok(Request::Alone(self.send(ticket, "EVALSHA", operation.alone(alone, keys))));
+        }
+        // Looked at under the lock under which a close takes what was collected.
+        if let Some(why) = self.closed.get() {
+            return Ok(Request::NotSent(Some(why.clone())));
+        }
+        lane.take_place()?;
+        let wakes = lane.collected.is_empty() && !lane.is_in_flight;
+        let answer = lane.collect(batch, operation, keys);
+        drop(lane);
+        if wakes {
+            self.collected.notify_one();
+        }
+        Ok(Request::Collected(answer))
+    }
+
+    /// Waits for something to be collected, and takes it. `None` when the connection has ended.
+    pub(super) async fn next_batch(&self) -> Option<Batch> {
+        loop {
+            // Made before the look at `closed`, so that a close in between is not missed.
+            let closing = std::pin::pin!(self.closing.notified());
+            if self.is_closed() {
+                return None;
+            }
+            let batch = self.lane().take();
+            if batch.is_some() {
+                return batch;
+            }
+            select(std::pin::pin!(self.collected.notified()), closing).await;
+        }
+    }
+
+    /// Says whether requests may be sent in batches: not by a member of a Cluster, which takes keys of one slot alone.
+    pub(super) fn allow_batches(&self, allow: bool) {
+        self.lane().most_alone = if allow { batch::MOST_ALONE } else { usize::MAX };
+    }
+
+    /// So many collected requests have ended.
+    pub(super) fn ended(&self, count: usize) {
+        self.lane().waiting -= count;
+    }
+
+    /// Asks for what an answer calls for.
+    pub(super) fn heed(&self, told: &Told) {
+        match told {
+            // Another process, or one that has become a replica; before Redis 7 the script's name comes first.
+            Told::Refused(text) if text.starts_with("NOSCRIPT") || text.contains("READONLY") => {
+                self.ask(Wish::SetUp);
+            }
+            // Something between us and a Cluster had hidden it.
+            Told::Refused(text) if text.starts_with("CROSSSLOT") => self.allow_batches(false),
+            Told::Answer(answer) if answer.is_unmarked() => self.ask(Wish::SetUp),
+            // An answer that cannot be ours puts all that follow in doubt.
+            Told::Nonsense(_) => self.ask(Wish::Close),
+            Told::Answer(_) | Told::Refused(_) => {}
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
+    fn lane(&self) -> MutexGuard<'_, Lane> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a command, whatever is waiting.
+    pub(super) async fn exchange(&self, command: &'static str, arguments: Vec<Value>) -> Outcome {
         // Made before the look at `closed`, so that a close in between is not missed.
         let closing = std::pin::pin!(self.closing.notified());
         if let Some(why) = self.closed.get() {
@@ -174,9 +265,16 @@ impl Connection {
         self.closed.get().map_or_else(|| error.details().to_owned(), |why| why.detail.clone())
     }
 
-    /// Ends every request on it. The first reason stays.
+    /// Ends every request on it; those that were only collected are never sent. The first reason stays.
     pub(super) fn close(&self, why: Failure) {
-        let _ = self.closed.set(why);
+        let _ = self.closed.set(why.clone());
+        let collected = {
+            let mut lane = self.lane();
+            let collected = std::mem::take(&mut lane.collected);
+            lane.waiting -= collected.iter().map(Batch::len).sum::<usize>();
+            collected
+        };
+        collected.into_iter().for_each(|batch| batch.end(|| Outcome::NotSent(why.clone())));
         self.closing.notify_waiters();
     }
 
@@ -197,7 +295,7 @@ impl Connection {
     }
 
     pub(super) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        self.lane().waiting > 0
     }
 
     /// How many answers have been taken.
@@ -219,18 +317,77 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("waiting", &self.waiting)
+            .field("lane", &self.lane)
             .field("closed", &self.closed)
             .finish_non_exhaustive()
     }
 }
 
+impl Lane {
+    fn take_place(&mut self) -> Result<(), Full> {
+        if self.waiting >= MOST_WAITING {
+            return Err(Full);
+        }
+        self.waiting += 1;
+        Ok(())
+    }
+}
+
 /// One of the places for waiting requests.
-struct Ticket(Arc<Connection>);
+struct Ticket {
+    connection: Arc<Connection>,
+    alone: bool,
+}
+
+impl Ticket {
+    /// `alone`: of a request that could have been collected.
+    fn take(lane: &mut Lane, connection: &Arc<Connection>, alone: bool) -> Result<Self, Full> {
+        lane.take_place()?;
+        lane.alone += usize::from(alone);
+        Ok(Self { connection: Arc::clone(connection), alone })
+    }
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        let mut lane = self.connection.lane();
+        lane.waiting -= 1;
+        lane.alone -= usize::from(self.alone);
+    }
+}
+
+/// An operation and what the server says to it.
+pub(super) enum Request {
+    /// Sent at the first poll.
+    Alone(Exchange),
+    /// To be sent with others.
+    Collected(batch::Answer),
+    /// The connection had ended before.
+    NotSent(Option<Failure>),
+}
+
+impl Future for Request {
+    type Output = Outcome<Told>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Told>> {
+        match &mut *self {
+            Self::Alone(exchange) => match futures::ready!(exchange.poll_unpin(context)) {
+                Outcome::Answered(frame) => {
+                    let told = Told::of_one(&frame);
+                    exchange.connection.heed(&told);
+                    Poll::Ready(Outcome::Answered(told))
+                }
+                Outcome::NotSent(why) => Poll::Ready(Outcome::NotSent(why)),
+                Outcome::Lost(why) => Poll::Ready(Outcome::Lost(why)),
+            },
+            Self::Collected(answer) => answer.poll_unpin(context).map(|told| {
+                told.unwrap_or_else(|_| Outcome::Lost("the library's own thread has ended".to_owned()))
+            }),
+            Self::NotSent(why) => match why.take() {
+                Some(why) => Poll::Ready(Outcome::NotSent(why)),
+                None => Poll::Pending,
+            },
+        }
     }
 }
 
@@ -238,7 +395,7 @@ impl Drop for Ticket {
 pub(super) struct Exchange {
     running: Option<BoxFuture<'static, Outcome>>,
     sent: bool,
-    env: Arc<dyn Env>,
+    connection: Arc<Connection>,
 }
 
 impl Future for Exchange {
@@ -256,7 +413,7 @@ impl Future for Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if let (true, Some(running)) = (self.sent, self.running.take()) {
-            self.env.spawn(running.map(drop).boxed());
+            self.connection.env.spawn(running.map(drop).boxed());
         }
     }
 }
@@ -320,5 +477,34 @@ mod tests {
             assert!(matches!(block_on(exchange), Outcome::Lost(_)));
         }
         assert!(connection.call("TIME", vec![]).is_ok());
+    }
+
+    #[test]
+    fn what_is_collected_counts_and_was_never_sent_when_the_connection_ends() {
+        let connection = unanswered();
+        connection.allow_batches(true);
+        let hash = Str::from_static("0a");
+        let request = || {
+            let keys = Keys { main: Box::from(&b"a"[..]), auxiliary: Box::from(&b"b"[..]) };
+            connection.request(&hash, &hash, &Operation::Inspect, keys)
+        };
+        let mut all: Vec<_> = (0..MOST_WAITING).map(|_| request().ok().unwrap()).collect();
+        assert!(all.iter_mut().all(|request| request.now_or_never().is_none()));
+        assert!(matches!(request(), Err(Full)));
+        let batch = connection.lane().take().unwrap();
+        assert_eq!(batch.len(), batch::LARGEST);
+        close(&connection);
+        for (number, request) in all.into_iter().enumerate() {
+            let is_taken = (batch::MOST_ALONE..batch::MOST_ALONE + batch::LARGEST).contains(&number);
+            match (number < batch::MOST_ALONE, is_taken) {
+                (true, _) => assert!(matches!(block_on(request), Outcome::Lost(_))),
+                (_, true) => assert!(request.now_or_never().is_none(), "its sender tells"),
+                _ => assert!(matches!(block_on(request), Outcome::NotSent(_))),
+            }
+        }
+        assert!(matches!(request(), Ok(Request::NotSent(_))));
+        connection.ended(batch.len());
+        batch.end(|| Outcome::Lost(String::new()));
+        assert!(!connection.is_waited_for());
     }
 }

@@ -138,7 +138,9 @@ pub(super) fn server_error(text: &str) -> Option<NodeErrorKind> {
         let (_, reason) = rest.split_once(": ")?;
         Some(reason.trim_start_matches('-'))
     });
-    let reason = inner.unwrap_or(text);
+    // In a batch what is in front of the second is gone.
+    let bare = text.strip_prefix("@user_script: ").and_then(|rest| rest.split_once(": "));
+    let reason = inner.or(bare.map(|(_, reason)| reason.trim_start_matches('-'))).unwrap_or(text);
     REPLIES.iter().find(|(lead, _)| reason.starts_with(lead)).map(|&(_, kind)| kind)
 }
 
@@ -227,6 +229,7 @@ mod tests {
                 "ERR Error running script (call to f_0a): @user_script: 2: -OOM command not allowed",
                 NodeErrorKind::ReadOnly,
             ),
+            ("@user_script: 2: -OOM command not allowed", NodeErrorKind::ReadOnly),
             ("OOM command not allowed when used memory > 'maxmemory'. script: 0a", NodeErrorKind::ReadOnly),
             ("READONLY You can't write against a read only replica.", NodeErrorKind::ReadOnly),
             ("NOPERM this user has no permissions to run the 'evalsha' command", NodeErrorKind::Denied),

@@ -17,6 +17,8 @@ pub(super) struct Server {
     pub(super) history: String,
     /// It has taken over the data of another server that is its master no longer.
     pub(super) was_promoted: bool,
+    /// It is a member of a Cluster.
+    pub(super) is_member: bool,
     /// For how long the process has been running, as it says itself.
     pub(super) uptime: Duration,
 }
@@ -38,6 +40,7 @@ impl Server {
                     run_id,
                     version: version.to_owned(),
                     history: id(replication, "master_replid")?,
+                    is_member: field(server, "redis_mode") == Some("cluster"),
                     was_promoted: previous.bytes().any(|byte| byte != b'0'),
                     uptime: Duration::from_secs(uptime.unwrap_or(0)),
                 })
@@ -112,7 +115,10 @@ mod tests {
             let (run_id, history) = ("0a1b".to_owned(), "77aa".to_owned());
             let uptime = Duration::from_secs(7);
             let version = version.to_owned();
-            assert_eq!(judged, Server { run_id, version, history, was_promoted: false, uptime });
+            assert_eq!(
+                judged,
+                Server { run_id, version, history, is_member: false, was_promoted: false, uptime }
+            );
         }
     }
 

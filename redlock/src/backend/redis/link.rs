@@ -17,9 +17,9 @@ use super::identity::Server;
 use super::marker::{self, Text};
 use super::place::Place;
 use super::scripts::{Guard, Hashes, Script};
-use super::{acl, keys, marking, reply, sentinel};
+use super::{acl, batch, keys, marking, reply, sentinel};
 use crate::env::{Env, jitter};
-use crate::id::{Incarnation, Instant, Standing};
+use crate::id::{Charter, Incarnation, Instant, Standing};
 use crate::node::NodeErrorKind;
 use crate::node::clock::NodeClock;
 use crate::protections::Protections;
@@ -88,6 +88,14 @@ impl Session {
                 Standing::Unmarked(earlier.as_ref().map(|text| text.marker.charter))
             }
             Memory::Marked { text, .. } => Standing::Marked(text.marker),
+        }
+    }
+
+    /// What the marker said that the server's clients agreed on.
+    pub(super) fn charter(&self) -> Option<Charter> {
+        match &self.memory {
+            Memory::Marked { text, .. } => Some(text.marker.charter),
+            Memory::Unguarded | Memory::Unmarked { .. } => None,
         }
     }
 
@@ -192,6 +200,7 @@ async fn live(shared: &Arc<Shared>) -> Failure {
     };
     let mut failure = match in_time(&config, &*shared.env, opened).await {
         Ok(session) => {
+            shared.env.spawn(Box::pin(batch::send_collected(Arc::clone(shared), Arc::clone(&connection))));
             shared.link.send_replace(Link::Up(Arc::new(session)));
             let _up = shared.telemetry.up();
             watch_over(shared, &config, &mut running).await
@@ -285,6 +294,7 @@ async fn set_up(
     if shared.config.trust_aof && marking::carry_over(shared, connection, &server, &memory).await? {
         memory = remember(shared, connection, &server).await?;
     }
+    connection.allow_batches(!server.is_member);
     let load = |script: Script| {
         let text = script.render(&server.run_id, memory.guard(), &shared.protections);
         load(connection, text)

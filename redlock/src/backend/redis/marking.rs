@@ -10,25 +10,15 @@ use super::connection::{Connection, Wish};
 use super::failure::Failure;
 use super::identity::Server;
 use super::link::{self, Link, Memory, Session, Shared};
-use super::marker::{self, Text};
+use super::marker;
 use super::reply::Answer;
 use super::scripts::Script;
 use super::{RedisNode, keys, number};
-use crate::node::{Charter, Identity, Incarnation, Mark, MarkRequest, NodeError, NodeErrorKind, Standing};
+use crate::node::marker_change::changed;
+use crate::node::{Identity, MarkRequest, NodeError, NodeErrorKind, Standing};
 
 /// A server is asked for its identities this often at most; its process and its marker are compared by every script.
 const JUDGE_EVERY: Duration = Duration::from_secs(10);
-
-/// What a new marker says.
-struct New<'a> {
-    incarnation: Incarnation,
-    charter: &'a Charter,
-    /// Birth and end of the quarantine, in the server's microseconds; `Err`: now, and so much later.
-    times: Result<(u64, u64), Duration>,
-    floor: Option<u64>,
-    /// The quarantine must be over.
-    must_be_over: bool,
-}
 
 impl RedisNode {
     /// Who the server is now. With the guard one command, and now and then more.
@@ -76,7 +66,9 @@ impl RedisNode {
             Memory::Unmarked { there, durable, .. } => (there, None, *durable),
             Memory::Marked { there, text, durable } => (there, Some(text), *durable),
         };
-        let Some(new) = self.changed(request, text, &session) else { return Ok(session.standing()) };
+        let is_counted_from_marker = self.shared.protections.quarantine_from_marker();
+        let past = if is_counted_from_marker { Duration::ZERO } else { session.server.uptime };
+        let Some(new) = changed(request, text, past) else { return Ok(session.standing()) };
         let (born, until, lasts) = match new.times {
             Ok((born, until)) => (born.to_string(), until.to_string(), 0),
             Err(lasts) => {
@@ -98,44 +90,6 @@ impl RedisNode {
         self.call(&session, Script::Mark, all, Answer::marked).await?;
         self.set_up_again(&session).await;
         Ok(self.session()?.standing())
-    }
-
-    /// `None`: nothing is to change.
-    fn changed<'a>(
-        &self,
-        request: &'a MarkRequest,
-        text: Option<&Text>,
-        session: &Session,
-    ) -> Option<New<'a>> {
-        let charter = &request.charter;
-        let quarantined = text.filter(|text| text.marker.floor.is_none());
-        let same = |text: &Text, floor, must_be_over| New {
-            incarnation: text.marker.incarnation,
-            charter,
-            times: Ok((text.born, text.marker.until)),
-            floor,
-            must_be_over,
-        };
-        match request.mark {
-            Mark::Quarantine { incarnation, lasts } => {
-                let is_counted_from_marker = self.shared.protections.quarantine_from_marker();
-                let past = if is_counted_from_marker { Duration::ZERO } else { session.server.uptime };
-                let times = Err(lasts.saturating_sub(past));
-                Some(New { incarnation, charter, times, floor: None, must_be_over: false })
-            }
-            Mark::Join => quarantined.map(|text| same(text, None, false)),
-            Mark::Admit { floor } => quarantined.map(|text| same(text, Some(floor), true)),
-            Mark::Init { incarnation, floor } => {
-                let incarnation = text.map_or(incarnation, |text| text.marker.incarnation);
-                let floor = floor.max(text.and_then(|text| text.marker.floor).unwrap_or(0));
-                let times = Err(Duration::ZERO);
-                Some(New { incarnation, charter, times, floor: Some(floor), must_be_over: false })
-            }
-            Mark::Raise { floor } => {
-                let text = text?;
-                Some(same(text, text.marker.floor.map(|old| old.max(floor)), false))
-            }
-        }
     }
 
     /// Has the connection be set up anew, and waits until it has seen the change.

@@ -1,9 +1,11 @@
 //! Answers of the scripts. A server may send anything: what is not exactly as expected is never a grant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fred::interfaces::Resp3Frame;
 
+use super::auxiliary::Seen;
 use super::scripts::code;
 use crate::id::FencingToken;
 use crate::node::{Grant, Inspection, Refusal, RefusalReason, Reply};
@@ -12,7 +14,7 @@ use crate::node::{Grant, Inspection, Refusal, RefusalReason, Reply};
 const LARGEST: u64 = 1 << 53;
 
 /// An answer in the form that all scripts share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     code: i64,
     /// The server's clock when the script ran, in microseconds.
@@ -21,24 +23,99 @@ pub(super) struct Answer {
     number: Option<i64>,
     /// The fencing counter of an inspection.
     counter: Option<i64>,
+    /// Of an inspection: who has the name.
+    seen: Option<Seen>,
 }
 
 /// An answer that no script of ours gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Nonsense(pub(super) &'static str);
 
+/// What a server says to one operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    Answer(Answer),
+    /// An error reply.
+    Refused(Arc<str>),
+    Nonsense(Nonsense),
+}
+
+impl Told {
+    /// To one that was sent alone.
+    pub(super) fn of_one(frame: &Resp3Frame) -> Self {
+        match error(frame) {
+            Some(text) => Self::Refused(text.into()),
+            None => Answer::read(frame).map_or_else(Self::Nonsense, Self::Answer),
+        }
+    }
+}
+
+/// What a server says to a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// Its clock, if it says anything of the kind.
+    pub(super) clock: Option<u64>,
+    /// To each operation, in their order.
+    pub(super) each: Vec<Told>,
+}
+
+/// Reads the answer to a batch of `count` operations. One odd value, or one too many or too few, makes all of it nonsense: nobody
+/// can tell then what belongs to whom.
+pub(super) fn of_batch(frame: &Resp3Frame, count: usize) -> Batch {
+    let all = |told| Batch { clock: None, each: vec![told; count] };
+    if let Some(text) = error(frame) {
+        return all(Told::Refused(text.into()));
+    }
+    let read = || {
+        let Resp3Frame::Array { data, .. } = frame else { return Err(Nonsense("not an array")) };
+        let [clock, each @ ..] = data.as_slice() else { return Err(Nonsense("an empty array")) };
+        if each.len() != count {
+            return Err(Nonsense("an array of another length than the batch"));
+        }
+        let clock = in_range(number(clock)?)?;
+        let each = each.iter().map(|frame| in_batch(frame, clock)).collect::<Result<_, _>>()?;
+        Ok(Batch { clock: Some(clock), each })
+    };
+    read().unwrap_or_else(|nonsense| all(Told::Nonsense(nonsense)))
+}
+
+fn in_batch(frame: &Resp3Frame, clock: u64) -> Result<Told, Nonsense> {
+    let done = |number| Answer { code: code::DONE, clock, number, counter: None, seen: None };
+    Ok(match frame {
+        Resp3Frame::Number { data: 0, .. } => Told::Answer(done(None)),
+        Resp3Frame::Number { data: counter @ 1.., .. } => Told::Answer(done(Some(*counter))),
+        Resp3Frame::BlobString { data, .. } => Told::Refused(String::from_utf8_lossy(data).into()),
+        Resp3Frame::Array { data, .. } => match data.as_slice() {
+            [code, rest @ ..] => Told::Answer(Answer::with(number(code)?, clock, rest)?),
+            [] => return Err(Nonsense("an empty array in a batch")),
+        },
+        _ => return Err(Nonsense("an element of a batch that is neither number, text nor array")),
+    })
+}
+
+fn in_range(clock: i64) -> Result<u64, Nonsense> {
+    let clock = u64::try_from(clock).ok().filter(|clock| (1..LARGEST).contains(clock));
+    clock.ok_or(Nonsense("a clock out of range"))
+}
+
 impl Answer {
     pub(super) fn read(frame: &Resp3Frame) -> Result<Self, Nonsense> {
         let Resp3Frame::Array { data, .. } = frame else { return Err(Nonsense("not an array")) };
-        let (code, clock, rest) = match data.as_slice() {
-            [code, clock, rest @ ..] if rest.len() <= 2 => (number(code)?, number(clock)?, rest),
-            _ => return Err(Nonsense("an array of another length than two to four")),
+        match data.as_slice() {
+            [code, clock, rest @ ..] => Self::with(number(code)?, in_range(number(clock)?)?, rest),
+            _ => Err(WRONG_LENGTH),
+        }
+    }
+
+    /// `rest`: up to two numbers, and behind both of them two texts, or none.
+    fn with(code: i64, clock: u64, rest: &[Resp3Frame]) -> Result<Self, Nonsense> {
+        let seen = match rest {
+            [] | [_] | [_, _] => None,
+            [_, _, main, auxiliary] => Some(Seen::of(bytes(main)?, bytes(auxiliary)?)),
+            _ => return Err(WRONG_LENGTH),
         };
         let optional = |index| rest.get(index).map(number).transpose();
-        let (first, second) = (optional(0)?, optional(1)?);
-        let clock = u64::try_from(clock).ok().filter(|clock| (1..LARGEST).contains(clock));
-        let clock = clock.ok_or(Nonsense("a clock out of range"))?;
-        Ok(Self { code, clock, number: first, counter: second })
+        Ok(Self { code, clock, number: optional(0)?, counter: optional(1)?, seen })
     }
 
     /// Whether the server's marker is not the one that the script was made for.
@@ -104,9 +181,12 @@ impl Answer {
             Some(counter) => Some(token(counter)?.get()),
             None => return Err(UNEXPECTED),
         };
-        match (self.code, self.number) {
-            (code::HELD, Some(pttl)) => Ok(Inspection::new(true, remaining(pttl)?).with_counter(counter)),
-            (code::MISSING, Some(_)) => Ok(Inspection::new(false, None).with_counter(counter)),
+        match (self.code, self.number, self.seen) {
+            (code::HELD, Some(pttl), Some(Seen { owner, description })) => {
+                let held = Inspection::new(true, remaining(pttl)?).with_counter(counter);
+                Ok(held.of_owner(owner, description))
+            }
+            (code::MISSING, Some(_), None) => Ok(Inspection::new(false, None).with_counter(counter)),
             _ => Err(UNEXPECTED),
         }
     }
@@ -117,6 +197,7 @@ fn token(counter: i64) -> Result<FencingToken, Nonsense> {
     token.ok_or(Nonsense("a fencing counter out of range"))
 }
 
+const WRONG_LENGTH: Nonsense = Nonsense("an array of a length that no answer has");
 const UNEXPECTED: Nonsense = Nonsense("a code that this script does not give");
 
 /// The command TIME: seconds and microseconds, as strings.
@@ -135,6 +216,14 @@ pub(super) fn text(frame: &Resp3Frame) -> Option<&str> {
         | Resp3Frame::BlobString { data, .. }
         | Resp3Frame::VerbatimString { data, .. } => std::str::from_utf8(data).ok(),
         _ => None,
+    }
+}
+
+/// A string of any bytes.
+fn bytes(frame: &Resp3Frame) -> Result<&[u8], Nonsense> {
+    match frame {
+        Resp3Frame::BlobString { data, .. } => Ok(data),
+        _ => Err(Nonsense("an element that is not a string")),
     }
 }
 
@@ -218,7 +307,15 @@ mod tests {
         assert_eq!(vote(&[1, NOW, -1]), refused(RefusalReason::Held, None));
         assert_eq!(vote(&[2, NOW]), refused(RefusalReason::Missing, None));
         assert_eq!(vote(&[3, NOW]), refused(RefusalReason::Stale, None));
-        let answer = Answer::read(&ints(&[1, NOW, i64::MAX, 9])).unwrap();
+        let numbers = [1, NOW, i64::MAX, 9].map(int);
+        let answer = |texts: [&[u8]; 2]| {
+            let texts =
+                texts.map(|text| Resp3Frame::BlobString { data: text.to_vec().into(), attributes: None });
+            Answer::read(&array(numbers.iter().cloned().chain(texts).collect())).unwrap()
+        };
+        let described = answer([b"0123456789", b"01234567 web-3 1 2"]).inspection().unwrap();
+        assert_eq!(described.description.unwrap().as_str(), "web-3 1 2");
+        let answer = answer([b"\xff", b""]);
         assert_eq!(answer.clock, 1_700_000_000_000_000);
         let inspection = answer.inspection().unwrap();
         assert!(inspection.held && inspection.counter == Some(9));
@@ -234,6 +331,33 @@ mod tests {
         }
         assert_eq!(time(&ints(&[1, 2])), None);
         assert_eq!(time(&string("1")), None);
+    }
+
+    #[test]
+    fn an_answer_to_a_batch_is_one_to_each_of_its_operations_or_to_none() {
+        let read = |frames: Vec<Resp3Frame>, count| of_batch(&array(frames), count);
+        let told = read(vec![int(NOW), int(0), int(7), ints(&[1, 5]), string("WRONGTYPE x")], 4);
+        assert_eq!(told.clock, u64::try_from(NOW).ok());
+        let answer = |numbers: &[i64]| Told::Answer(Answer::read(&ints(numbers)).unwrap());
+        let refused = Told::Refused("WRONGTYPE x".into());
+        assert_eq!(told.each, [answer(&[0, NOW]), answer(&[0, NOW, 7]), answer(&[1, NOW, 5]), refused]);
+        for (odd, count) in [
+            (vec![], 1),
+            (vec![int(NOW)], 1),
+            (vec![int(NOW), int(0), int(0)], 1),
+            (vec![int(0), int(0)], 1),
+            (vec![int(NOW), int(0), int(-1)], 2),
+            (vec![int(NOW), int(0), Resp3Frame::Null], 2),
+            (vec![int(NOW), int(0), array(vec![])], 2),
+            (vec![int(NOW), int(0), ints(&[1, 2, 3, 4])], 2),
+            (vec![int(NOW), int(0), array(vec![string("1")])], 2),
+        ] {
+            let told = read(odd, count);
+            assert!(told.clock.is_none() && told.each.len() == count);
+            assert!(told.each.iter().all(|told| matches!(told, Told::Nonsense(_))), "{told:?}");
+        }
+        let error = Resp3Frame::SimpleError { data: "NOSCRIPT x".into(), attributes: None };
+        assert_eq!(of_batch(&error, 2).each, vec![Told::Refused("NOSCRIPT x".into()); 2]);
     }
 
     fn frame() -> impl Strategy<Value = Resp3Frame> {

@@ -2,10 +2,11 @@
 //!
 //! On a connection of its own: a server remembers the keys that *this* connection has read, and the scripts on the other
 //! one read keys all the time. To watch a key is to read it there: `PTTL` says in one command whether the name is free and
-//! has the server tell of the next change. After a change it is read again, since a renewal is one too: where the
-//! notification comes in, so that nobody is woken by a renewal. The connection is opened for the first who waits and closed
+//! has the server tell of the next change. After a change that may be a renewal it is read again, where the notification
+//! comes in, so that nobody is woken by one; one that comes too early for a renewal is taken for a release. The connection is opened for the first who waits and closed
 //! when nobody has waited for a while.
 
+mod guess;
 mod look;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::id::Instant;
 use crate::node::watchers::Watchers;
 use crate::node::{NodeError, NodeErrorKind, NodeFuture, Watch};
 use crate::telemetry;
+use guess::Guesses;
 use look::{LOOK_EVERY, Look, Pace, Seen, look};
 
 /// Where notifications come in: so many looks at once, and then one in this time. Beyond it waiters look themselves.
@@ -44,6 +46,7 @@ struct Hub {
     shared: Arc<Shared>,
     line: watch::Sender<Line>,
     watchers: Arc<Watchers<Vec<u8>, Seen>>,
+    guesses: Guesses,
     /// The watches that use the connection, or wait for it.
     users: AtomicUsize,
     stop: Notify,
@@ -72,6 +75,7 @@ impl Wakeups {
             shared: Arc::clone(shared),
             line: watch::Sender::new(line),
             watchers: Arc::default(),
+            guesses: Guesses::default(),
             users: AtomicUsize::new(0),
             stop: Notify::new(),
         }))
@@ -211,21 +215,28 @@ impl Hub {
                 biased;
                 invalidation = told.recv() => match invalidation {
                     Ok(invalidation) => {
-                        for key in invalidation.keys.iter().filter(|key| self.watchers.has(key.as_bytes())) {
-                            match self.prompt_look(&connection, key.as_bytes(), &mut pace) {
-                                Some(look) => looks.push(look),
-                                None => self.watchers.tell(key.as_bytes(), Seen::Unknown),
+                        let keys = invalidation.keys.iter().map(|key| key.as_bytes());
+                        for key in keys.filter(|key| self.watchers.has(*key)) {
+                            if self.guesses.is_release(key, self.shared.env.now()) {
+                                self.watchers.tell(key, Seen::Free);
+                            } else if let Some(look) = self.prompt_look(&connection, key, &mut pace) {
+                                looks.push(look);
+                            } else {
+                                self.watchers.tell(key, Seen::Unknown);
                             }
                         }
                     }
                     Err(RecvError::Lagged(_)) => self.watchers.tell_all(Seen::Unknown),
                     Err(RecvError::Closed) => return Some(closed_early("fred has gone")),
                 },
-                Some((key, seen)) = looks.next() => match seen {
-                    // Of this the waiter learns nothing new by being woken.
-                    Seen::Held(left) if left.is_none_or(|left| left > LOOK_EVERY * 3 / 2) => {}
-                    seen => self.watchers.tell(&key[..], seen),
-                },
+                Some((key, seen)) = looks.next() => {
+                    self.guesses.seen(&key, seen, self.shared.env.now());
+                    match seen {
+                        // Of this the waiter learns nothing new by being woken.
+                        Seen::Held(left) if left.is_none_or(|left| left > LOOK_EVERY * 3 / 2) => {}
+                        seen => self.watchers.tell(&key[..], seen),
+                    }
+                }
                 _ = &mut *task => {
                     let why = "the server closed the connection";
                     return Some(Failure::new(NodeErrorKind::Unreachable, why));

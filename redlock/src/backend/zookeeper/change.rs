@@ -13,7 +13,9 @@ use super::session::{Seen, SeenLock, Session};
 use super::shared::Shared;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
-use crate::node::{Fence, Grant, NodeError, NodeErrorKind, Raise, Refusal, RefusalReason, Reply};
+use crate::node::{
+    Description, Fence, Grant, NodeError, NodeErrorKind, Raise, Refusal, RefusalReason, Reply,
+};
 
 /// How often others may get in between.
 const TRIES: usize = 8;
@@ -28,6 +30,8 @@ pub(super) struct Wish {
     pub(super) owner: OwnerToken,
     pub(super) ttl: Ttl,
     pub(super) deadline: Instant,
+    /// `None`: what was said before stays.
+    pub(super) said: Option<Description>,
     pub(super) kind: Kind,
 }
 
@@ -258,7 +262,9 @@ impl Wish {
     ) -> Result<(), Error> {
         let known = shared.leases.end(&self.name, self.owner).filter(|_| lock.is_some());
         let left = known.map_or(Duration::ZERO, |end| end.saturating_since(shared.env.now()));
-        let holder = Holder::new(&self.owner, self.ttl.get().max(left), &session.id);
+        let before = lock.and_then(|lock| lock.holder.as_ref()?.said.as_ref());
+        let said = self.said.as_ref().or(before).cloned();
+        let holder = Holder::new(&self.owner, self.ttl.get().max(left), &session.id, said);
         let text = holder.text();
         let options = session.options(CreateMode::Ephemeral);
         let Some(lock) = lock else { return writer.add_create(&place.lock, text.as_bytes(), &options) };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::id::OwnerToken;
+use crate::node::Description;
 
 /// A name's fencing counter: `VALUE KEEP_UNTIL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +25,7 @@ impl Counter {
     }
 }
 
-/// Who has a name: `OWNER TTL_MILLIS SESSION`.
+/// Who has a name: `OWNER TTL_MILLIS SESSION`, and what it says of itself on the lines behind.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Holder {
     /// The token's text. A secret.
@@ -33,14 +34,20 @@ pub(super) struct Holder {
     pub(super) ttl: Duration,
     /// The marker of the session that the znode belongs to.
     pub(super) session: String,
+    pub(super) said: Option<Description>,
 }
 
 impl Holder {
-    pub(super) fn new(owner: &OwnerToken, ttl: Duration, session: &str) -> Self {
-        Self { owner: owner.to_hex(), ttl, session: session.to_owned() }
+    pub(super) fn new(owner: &OwnerToken, ttl: Duration, session: &str, said: Option<Description>) -> Self {
+        Self { owner: owner.to_hex(), ttl, session: session.to_owned(), said }
     }
 
     pub(super) fn parse(data: &[u8]) -> Option<Self> {
+        let line = data.iter().position(|&byte| byte == b'\n');
+        let (data, said) = match line.and_then(|end| data.split_at_checked(end)) {
+            Some((line, said)) => (line, said.get(1..).and_then(Description::from_stored)),
+            None => (data, None),
+        };
         let mut words = std::str::from_utf8(data).ok()?.split(' ');
         let (owner, ttl, session) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
         let is_session = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -49,13 +56,18 @@ impl Holder {
             owner,
             ttl: Duration::from_millis(ttl),
             session: session.to_owned(),
+            said,
         })
     }
 
     pub(super) fn text(&self) -> String {
         // Rounded up: nobody is to think it shorter than it is.
         let millis = self.ttl.as_nanos().div_ceil(1_000_000);
-        format!("{} {millis} {}", self.owner, self.session)
+        let line = format!("{} {millis} {}", self.owner, self.session);
+        match &self.said {
+            Some(said) => format!("{line}\n{}", said.as_str()),
+            None => line,
+        }
     }
 }
 
@@ -68,10 +80,15 @@ mod tests {
         let counter = Counter { value: u64::MAX, keep_until: 1_700_000_000_000 };
         assert_eq!(Counter::parse(counter.text().as_bytes()), Some(counter));
         let owner = OwnerToken::from_bytes([7; 20]);
-        let holder = Holder::new(&owner, Duration::from_micros(1_500), "1f");
+        let said = Description::new("web-3 1 2\nand more\n");
+        let holder = Holder::new(&owner, Duration::from_micros(1_500), "1f", Some(said.clone()));
         let read = Holder::parse(holder.text().as_bytes()).unwrap();
         assert_eq!((read.ttl, read.session.as_str()), (Duration::from_millis(2), "1f"));
         assert_eq!(read.owner, owner.to_hex());
+        assert_eq!(read.said, Some(said));
+        let silent = Holder { said: None, ..holder };
+        assert_eq!(Holder::parse(silent.text().as_bytes()).unwrap().said, None);
+        assert!(Holder::parse(b"owner 1 1f\n\xff").unwrap().said.is_some());
     }
 
     #[test]

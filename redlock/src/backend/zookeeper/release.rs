@@ -12,7 +12,7 @@ use super::failure::{Failure, is_conflict};
 use super::session::SeenLock;
 use super::shared::Shared;
 use crate::id::{Instant, LockName, OwnerToken};
-use crate::node::{Inspection, NodeError, NodeErrorKind, Released};
+use crate::node::{Inspection, NodeError, NodeErrorKind, OwnerId, Released};
 
 /// How often others may get in between.
 const TRIES: usize = 8;
@@ -69,7 +69,11 @@ impl Shared {
             None => None,
         };
         let counter = seen.counter.map(|(counter, _)| counter.value).filter(|&value| value > 0);
-        Ok(Inspection::new(seen.lock.is_some(), remaining).with_counter(counter))
+        let look = Inspection::new(seen.lock.is_some(), remaining).with_counter(counter);
+        Ok(match seen.lock.and_then(|lock| lock.holder) {
+            Some(holder) => look.of_owner(OwnerId::of_stored(holder.owner.as_bytes()), holder.said),
+            None => look,
+        })
     }
 
     /// When a request without a deadline of its own is given up.

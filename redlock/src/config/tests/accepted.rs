@@ -77,6 +77,7 @@ fn every_key_reaches_its_setting() {
         acquireMaxRetries = 7
         acquireTimeout = "5s"
         renewLimit = "1d"
+        handoff = 7
         fencing = true
         fencingRetention = "2m"
         restartGuard = true
@@ -87,6 +88,7 @@ fn every_key_reaches_its_setting() {
         node_timeout: Some(Duration::from_millis(70)),
         drift_factor: DriftFactor::new(0.05).unwrap(),
         acquire_interval: Duration::from_micros(1500),
+        handoff: 7,
         max_retries: Some(7),
         wait_limit: Some(Duration::from_secs(5)),
         renew_limit: Some(Duration::from_secs(86_400)),
@@ -232,20 +234,37 @@ fn the_environment_names_nodes_or_a_file_or_nothing() {
     let file = folder.path().join("etc.toml");
     std::fs::write(&file, DUE).unwrap();
 
-    let variables = |config: Option<OsString>, nodes: Option<&str>| {
+    let numbered = |config: Option<OsString>, nodes: Option<&str>, number: Option<&str>| {
         let nodes = nodes.map(OsString::from);
         environment::load(|name| match name {
             "REDLOCK_CONFIG" => config.clone(),
             "REDLOCK_NODES" => nodes.clone(),
+            "REDLOCK_NODE_SET" => number.map(OsString::from),
             other => panic!("{other} was asked for"),
         })
     };
+    let variables = |config, nodes| numbered(config, nodes, None);
     assert_eq!(variables(None, None), Ok(None));
     assert_eq!(variables(Some(file.into_os_string()), None), load(DUE).map(Some));
+    assert_eq!(
+        numbered(None, Some("a,b"), Some("7")),
+        load("[lock.redlock]\nnodes = ['a', 'b']\nnodeSet = 7").map(Some)
+    );
+    let error = numbered(None, Some("a,b"), Some("-1")).unwrap_err().to_string();
+    assert!(error.contains("REDLOCK_NODE_SET"), "{error}");
     assert_eq!(
         variables(None, Some(" redis://a:1,redis://b:1/2 , c\n")),
         load("[lock.redlock]\nnodes = ['redis://a:1', 'redis://b:1/2', 'c']").map(Some)
     );
+}
+
+#[test]
+fn a_list_of_nodes_is_read_as_that_of_the_environment_and_errors_name_where_it_is_from() {
+    let list = "redis://u:s3cret@a,zookeeper://b,c:1";
+    let from_environment = environment::load(|name| (name == "REDLOCK_NODES").then(|| OsString::from(list)));
+    assert_eq!(Config::from_nodes(list, "--nodes").map(Some), from_environment);
+    let error = Config::from_nodes("a,redis://u:s3cret@a", "--nodes").unwrap_err().to_string();
+    assert!(error.starts_with("--nodes: nodes 1 and 2") && !error.contains("s3cret"), "{error}");
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn a_setting_out_of_range_is_refused() {
         ("driftFactor = nan", "a drift factor of NaN is out of range; it must be between 0 and 0.5"),
         ("acquireMaxRetries = 4294967296", "expected at most 4294967295, or 0 for no limit"),
         ("acquireMaxRetries = 99999999999999999999", "expected an integer of 64 bits"),
+        ("handoff = -1", "expected 0 to 256, 0 for none"),
+        ("handoff = 257", "expected 0 to 256, 0 for none"),
+        ("handoff = 4294967297", "expected 0 to 256, 0 for none"),
         ("db = 4294967296", "expected the number of a database, 0 to 4294967295"),
         ("db = -1", "expected the number of a database, 0 to 4294967295"),
     ] {
@@ -121,7 +124,7 @@ fn an_unknown_key_is_refused_with_what_may_have_been_meant() {
             "lock.memory",
             "db",
             "expected one of prefix, expiration, maxExpiration, nodeTimeout, driftFactor, acquireInterval, \
-             acquireMaxRetries, acquireTimeout, renewLimit, fencing, fencingRetention, restartGuard",
+             acquireMaxRetries, acquireTimeout, renewLimit, handoff, fencing, fencingRetention, restartGuard",
         ),
     ] {
         let shown = format!("etc.toml:2: [{table}] {key}: there is no such key; {hint}");

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::quorum;
 use crate::id::{Charter, Incarnation, Marker, Standing};
 use crate::quorum::Quorum;
-use crate::quorum::restart::{Seen, floor};
+use crate::quorum::restart::{Agreed, Seen, floor};
 
 const TOKEN: u64 = 1_000;
 
@@ -75,7 +75,8 @@ proptest! {
         let nodes: Vec<Seen> = (0..quorum.nodes()).map(|node| seen(fates[node], ceiling(node))).collect();
         let needed = quorum.nodes() - quorum.size() + 1;
         let remember = (1..quorum.nodes()).filter(|&node| remembers(fates[node])).count();
-        let floor = floor(0, &nodes, quorum, true);
+        let ours = Charter::new(1, 0, 5, 3, std::time::Duration::from_secs(1));
+        let floor = floor(0, &nodes, quorum, Agreed { ours, marks: Some(ours) }, true);
         if remember >= needed {
             prop_assert!(floor.is_none_or(|floor| floor >= TOKEN), "{floor:?}");
         }

@@ -67,6 +67,23 @@ proptest! {
     }
 
     #[test]
+    fn fewer_votes_than_it_says_decide_no_release((quorum, votes) in quorum_and_answers(vote())) {
+        let mut tally = ReleaseTally::new(quorum);
+        // So many more votes decide nothing.
+        let mut idle = tally.fewest_to_decide() - 1;
+        for &(node, vote) in &votes {
+            if !tally.record(node, vote) {
+                continue;
+            }
+            if tally.outcome() != ReleaseOutcome::Pending {
+                prop_assert_eq!(idle, 0);
+                break;
+            }
+            idle = idle.saturating_sub(1).max(tally.fewest_to_decide() - 1);
+        }
+    }
+
+    #[test]
     fn only_the_first_answer_of_a_node_of_the_set_counts((quorum, votes) in quorum_and_answers(vote())) {
         let mut tally = ReleaseTally::new(quorum);
         let mut seen = Vec::new();

@@ -89,6 +89,23 @@ proptest! {
     }
 
     #[test]
+    fn fewer_votes_than_it_says_decide_no_round((quorum, votes) in quorum_and_answers(vote())) {
+        let mut round = timely(quorum, &[]);
+        // So many more votes decide nothing.
+        let mut idle = round.fewest_to_decide() - 1;
+        for &(node, vote) in &votes {
+            if !round.record(node, vote) {
+                continue;
+            }
+            if round.outcome(IN_TIME) != Outcome::Pending {
+                prop_assert_eq!(idle, 0);
+                break;
+            }
+            idle = idle.saturating_sub(1).max(round.fewest_to_decide() - 1);
+        }
+    }
+
+    #[test]
     fn what_is_decided_stays_decided((quorum, votes) in quorum_and_answers(vote())) {
         let mut round = timely(quorum, &[]);
         let mut decided = None;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Subject;
 use super::check::{Stop, Verdict, expect};
-use super::client::{Claim, Client, PATIENCE};
+use super::client::{Claim, Client, PATIENCE, fence, to};
 use super::stage::Stage;
 use crate::env::{Env, fresh_owner};
 use crate::id::{Instant, LockName, Ttl};
-use crate::node::{Abilities, Standing};
+use crate::node::{Abilities, AcquireRequest, Description, ExtendRequest, Standing};
 
 /// For how long it is observed that nothing happens.
 pub(super) const MOMENT: Duration = Duration::from_millis(60);
@@ -75,6 +75,33 @@ impl Bench {
         let claim = self.claim()?;
         let sent = client.acquire(&claim, ttl).await?.granted("a name that nobody has")?.sent;
         Ok((claim, sent))
+    }
+
+    /// An acquisition that says this, with a fence where there are counters.
+    pub(super) fn described(
+        &self,
+        claim: &Claim,
+        ttl: Ttl,
+        description: Option<Description>,
+    ) -> AcquireRequest {
+        let mut request = self.one().acquisition(claim, ttl);
+        request.fence = self.stage.abilities.fencing.then(|| fence(self.one().node_micros().0, 1));
+        request.description = description;
+        request
+    }
+
+    /// An extension that says this, with a fence where there are counters.
+    pub(super) fn saying(
+        &self,
+        claim: &Claim,
+        description: Option<Description>,
+        restore: bool,
+    ) -> ExtendRequest {
+        let mut request = self.one().extension(claim, self.long());
+        request.fence = self.stage.abilities.fencing.then(|| to(1));
+        request.description = description;
+        request.restore = restore;
+        request
     }
 
     pub(super) async fn sleep(&self, duration: Duration) {

@@ -93,6 +93,8 @@ pub enum Need {
     Fencing,
     /// No [`Abilities::fencing`].
     NoFencing,
+    /// [`Abilities::descriptions`].
+    Descriptions,
     /// [`Abilities::notification`].
     Notification,
     /// No [`Abilities::notification`].
@@ -127,6 +129,7 @@ impl Need {
         match self {
             Self::Fencing => abilities.fencing,
             Self::NoFencing => !abilities.fencing,
+            Self::Descriptions => abilities.descriptions,
             Self::Notification => abilities.notification,
             Self::NoNotification => !abilities.notification,
             Self::LateRefused => abilities.late_requests == LateRequests::Refused,
@@ -147,6 +150,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::Fencing => "for nodes with fencing counters (`Abilities::fencing`)",
             Self::NoFencing => "for nodes without fencing counters (`Abilities::fencing`)",
+            Self::Descriptions => "for nodes that keep descriptions (`Abilities::descriptions`)",
             Self::Notification => "for nodes that notify (`Abilities::notification`)",
             Self::NoNotification => "for nodes that do not notify (`Abilities::notification`)",
             Self::LateRefused => "for nodes that refuse late requests (`Abilities::late_requests`)",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{Either, join_all, select};
+use futures::StreamExt;
+use futures::future::{Either, select};
+use futures::stream;
 
 use super::bench::Bench;
 use super::check::{Stop, Verdict};
@@ -18,6 +20,8 @@ use crate::node::{Abilities, Charter, Incarnation, Mark, MarkRequest, Standing};
 
 /// A check that has not ended after this hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How many run at a time: a slow store still answers them all within their patience.
+const AT_ONCE: usize = 24;
 
 /// Two clients of one store, and one of another namespace of it.
 pub(super) struct Stage {
@@ -80,7 +84,7 @@ impl Stage {
         let ready = |at: usize| applies[at].is_none();
         let together = (0..checks.len()).filter(|&at| ready(at) && !checks[at].is_alone());
         let together = together.map(async |at| (at, self.look(&checks[at]).await));
-        let mut done = join_all(together).await;
+        let mut done: Vec<_> = stream::iter(together).buffer_unordered(AT_ONCE).collect().await;
         for at in (0..checks.len()).filter(|&at| ready(at) && checks[at].is_alone()) {
             done.push((at, self.look(&checks[at]).await));
         }

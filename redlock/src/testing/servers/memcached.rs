@@ -3,18 +3,16 @@
 mod options;
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use super::clock::{self, ClockStep, ServerClock};
+use super::home::{self, Home};
 use super::process::ServerProcess;
 use super::{ServerError, port, program};
 
@@ -24,7 +22,6 @@ pub use options::MemcachedOptions;
 const START_LIMIT: Duration = Duration::from_secs(30);
 const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 const PORT_TRIES: u32 = 20;
-const LOG_LINES: usize = 15;
 
 /// A memcached of one's own: killed, and its directory removed, when dropped.
 pub struct MemcachedServer {
@@ -33,9 +30,7 @@ pub struct MemcachedServer {
     port: u16,
     /// Its own, if it has one.
     clock: Option<ServerClock>,
-    // Before the directory: the process ends before its files are removed.
-    process: Mutex<Option<ServerProcess>>,
-    directory: TempDir,
+    home: Home,
 }
 
 impl MemcachedServer {
@@ -66,26 +61,18 @@ impl MemcachedServer {
     }
 
     fn start_once(program: &Path, options: &MemcachedOptions) -> Result<Self, ServerError> {
-        let failed = |action: &str, source| ServerError::Io {
-            server: program.display().to_string(),
-            action: action.to_owned(),
-            source,
-        };
-        let directory = tempfile::Builder::new()
-            .prefix("redlock-memcached-")
-            .tempdir()
-            .map_err(|error| failed("make a temporary directory", error))?;
-        let clock = options.clock_shim.is_some().then(|| ServerClock::create(directory.path().join("clock")));
+        let failed = |action: &str, source| home::failed(&program.display().to_string(), action, source);
+        let home = Home::create("memcached", &program.display().to_string())?;
+        let clock = options.clock_shim.is_some().then(|| ServerClock::create(home.path().join("clock")));
         let port = options.port.map_or_else(|| port::free(&options.host), Ok);
         let server = Self {
             program: program.to_owned(),
             port: port.map_err(|error| failed("find a free port", error))?,
             options: options.clone(),
             clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
-            process: Mutex::new(None),
-            directory,
+            home,
         };
-        server.launch(&mut server.process())?;
+        server.restart()?;
         Ok(server)
     }
 
@@ -111,22 +98,22 @@ impl MemcachedServer {
 
     /// The directory in which it keeps its files.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.home.path()
     }
 
     /// The process id; none after [`kill`](Self::kill).
     pub fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(ServerProcess::pid)
+        self.home.pid()
     }
 
     /// Whether the process lives; a paused one does.
     pub fn is_running(&self) -> bool {
-        self.process().as_ref().is_some_and(|process| process.is_running().unwrap_or(false))
+        self.home.is_running()
     }
 
     /// Kills the process as a crash would (SIGKILL) and returns once it is gone. Without effect on a dead one.
     pub fn kill(&self) {
-        self.process().take();
+        self.home.kill();
     }
 
     /// Freezes the process (SIGSTOP) and returns once it stands still: the kernel still takes connections for it.
@@ -134,7 +121,7 @@ impl MemcachedServer {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn pause(&self) -> Result<(), ServerError> {
-        self.with_process("pause", ServerProcess::pause)
+        self.home.pause(&self.name())
     }
 
     /// Lets a paused process go on (SIGCONT): it runs what has queued up meanwhile.
@@ -142,7 +129,7 @@ impl MemcachedServer {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn resume(&self) -> Result<(), ServerError> {
-        self.with_process("resume", ServerProcess::resume)
+        self.home.resume(&self.name())
     }
 
     /// Kills the process if it lives and starts a new, empty one on the same port.
@@ -150,9 +137,22 @@ impl MemcachedServer {
     /// # Errors
     /// As [`MemcachedOptions::start`]; the server is dead then.
     pub fn restart(&self) -> Result<(), ServerError> {
-        let mut process = self.process();
-        process.take();
-        self.launch(&mut process)
+        self.home.kill();
+        self.options
+            .write_users(self.directory())
+            .map_err(|error| self.failed("write its file of users", error))?;
+        let _ = fs::remove_file(self.ready_file());
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.options.command_line(self.port, self.directory()))
+            .env("MEMCACHED_PORT_FILENAME", self.ready_file());
+        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
+            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
+        }
+        self.home.launch(&self.name(), &mut command, |started| {
+            self.wait_until_ready(started)?;
+            self.check_clock(started)
+        })
     }
 
     /// Steps its wall clock, which it reads when it starts, and never again: it counts by a monotonic one.
@@ -187,72 +187,34 @@ impl MemcachedServer {
         run().map_err(|error| self.failed("talk to it", error))
     }
 
-    /// Starts the process and waits until it is ready; leaves none behind if it does not get there.
-    fn launch(&self, process: &mut Option<ServerProcess>) -> Result<(), ServerError> {
-        let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
-        let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
-        self.options
-            .write_users(self.directory())
-            .map_err(|error| self.failed("write its file of users", error))?;
-        let _ = fs::remove_file(self.ready_file());
-        let mut command = Command::new(&self.program);
-        command
-            .args(self.options.command_line(self.port, self.directory()))
-            .env("MEMCACHED_PORT_FILENAME", self.ready_file())
-            .current_dir(self.directory())
-            .stdout(log)
-            .stderr(errors);
-        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
-            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
-        }
-        let started = ServerProcess::spawn(&mut command, self.directory())
-            .map_err(|error| self.failed("start the process", error))?;
-        self.wait_until_ready(&started)?;
-        if let Some(clock) = &self.clock
-            && !clock.is_used_by(started.pid()).map_err(|error| self.failed("read its clock", error))?
-        {
-            return Err(self.not_started("it has not loaded the clock shim".to_owned()));
-        }
-        *process = Some(started);
-        Ok(())
-    }
-
     /// It writes a file once it listens: no password is needed, and a stranger on the port is not mistaken for it.
     fn wait_until_ready(&self, process: &ServerProcess) -> Result<(), ServerError> {
         let deadline = Instant::now() + START_LIMIT;
         while !self.ready_file().exists() {
             if !process.is_running().map_err(|error| self.failed("watch the process", error))? {
-                return Err(self.not_started("the process ended".to_owned()));
+                return Err(self.home.not_started(&self.name(), "the process ended".to_owned()));
             }
             if Instant::now() >= deadline {
-                return Err(self.not_started(format!("it was not ready within {START_LIMIT:?}")));
+                return Err(self
+                    .home
+                    .not_started(&self.name(), format!("it was not ready within {START_LIMIT:?}")));
             }
             thread::sleep(Duration::from_millis(2));
         }
         Ok(())
     }
 
-    fn with_process(
-        &self,
-        action: &str,
-        run: impl FnOnce(&ServerProcess) -> io::Result<()>,
-    ) -> Result<(), ServerError> {
-        match &*self.process() {
-            Some(process) => run(process).map_err(|error| self.failed(action, error)),
-            None => Err(ServerError::NotRunning { server: self.name() }),
+    /// The loader goes on without a library that it cannot load.
+    fn check_clock(&self, process: &ServerProcess) -> Result<(), ServerError> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        if clock.is_used_by(process.pid()).map_err(|error| self.failed("read its clock", error))? {
+            return Ok(());
         }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<ServerProcess>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        Err(self.home.not_started(&self.name(), "it has not loaded the clock shim".to_owned()))
     }
 
     fn ready_file(&self) -> PathBuf {
         self.directory().join("ready")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.directory().join("server.log")
     }
 
     fn name(&self) -> String {
@@ -260,15 +222,7 @@ impl MemcachedServer {
     }
 
     fn failed(&self, action: &str, source: io::Error) -> ServerError {
-        ServerError::Io { server: self.name(), action: action.to_owned(), source }
-    }
-
-    fn not_started(&self, reason: String) -> ServerError {
-        let log = fs::read(self.log_file()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        ServerError::NotStarted { server: self.name(), reason, log }
+        home::failed(&self.name(), action, source)
     }
 }
 

@@ -1,16 +1,14 @@
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tempfile::TempDir;
-
 use super::clock::{self, ClockStep, ServerClock};
+use super::home::{self, Home};
 use super::process::ServerProcess;
 use super::resp::Connection;
 use super::{RedisOptions, Reply, ServerError, lock_user, port, program};
@@ -19,7 +17,6 @@ use super::{RedisOptions, Reply, ServerError, lock_user, port, program};
 const START_LIMIT: Duration = Duration::from_secs(30);
 const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 const PORT_TRIES: u32 = 20;
-const LOG_LINES: usize = 15;
 
 /// A Redis (or Valkey) server of one's own: killed, and its directory removed, when dropped.
 pub struct RedisServer {
@@ -32,9 +29,7 @@ pub struct RedisServer {
     pub(super) password: String,
     /// Its own, if it has one.
     pub(super) clock: Option<ServerClock>,
-    // Before the directory: the process ends before its files are removed.
-    process: Mutex<Option<ServerProcess>>,
-    directory: TempDir,
+    home: Home,
 }
 
 impl RedisServer {
@@ -65,17 +60,10 @@ impl RedisServer {
     }
 
     fn start_once(program: &Path, options: &RedisOptions) -> Result<Self, ServerError> {
-        let failed = |action: &str, source| ServerError::Io {
-            server: program.display().to_string(),
-            action: action.to_owned(),
-            source,
-        };
+        let failed = |action: &str, source| home::failed(&program.display().to_string(), action, source);
         let free_port = || port::free(&options.host).map_err(|error| failed("find a free port", error));
-        let directory = tempfile::Builder::new()
-            .prefix("redlock-redis-")
-            .tempdir()
-            .map_err(|error| failed("make a temporary directory", error))?;
-        let clock = options.clock_shim.is_some().then(|| ServerClock::create(directory.path().join("clock")));
+        let home = Home::create("redis", &program.display().to_string())?;
+        let clock = options.clock_shim.is_some().then(|| ServerClock::create(home.path().join("clock")));
         let server = Self {
             program: program.to_owned(),
             port: AtomicU16::new(options.port.map_or_else(free_port, Ok)?),
@@ -86,10 +74,9 @@ impl RedisServer {
             },
             options: options.clone(),
             clock: clock.transpose().map_err(|error| failed("create its clock", error))?,
-            process: Mutex::new(None),
-            directory,
+            home,
         };
-        server.launch(&mut server.process())?;
+        server.restart()?;
         Ok(server)
     }
 
@@ -144,22 +131,22 @@ impl RedisServer {
 
     /// The directory in which it keeps its files.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.home.path()
     }
 
     /// The process id; none after [`kill`](Self::kill).
     pub fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(ServerProcess::pid)
+        self.home.pid()
     }
 
     /// Whether the process lives; a paused one does.
     pub fn is_running(&self) -> bool {
-        self.process().as_ref().is_some_and(|process| process.is_running().unwrap_or(false))
+        self.home.is_running()
     }
 
     /// Kills the process as a crash would (SIGKILL) and returns once it is gone. Without effect on a dead one.
     pub fn kill(&self) {
-        self.process().take();
+        self.home.kill();
     }
 
     /// Freezes the process (SIGSTOP) and returns once it stands still: the kernel still takes connections for it.
@@ -167,7 +154,7 @@ impl RedisServer {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn pause(&self) -> Result<(), ServerError> {
-        self.with_process("pause", ServerProcess::pause)
+        self.home.pause(&self.name())
     }
 
     /// Lets a paused process go on (SIGCONT): it runs what has queued up meanwhile.
@@ -175,7 +162,7 @@ impl RedisServer {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn resume(&self) -> Result<(), ServerError> {
-        self.with_process("resume", ServerProcess::resume)
+        self.home.resume(&self.name())
     }
 
     /// Kills the process if it lives and starts a new one on the same port with the same files.
@@ -183,9 +170,18 @@ impl RedisServer {
     /// # Errors
     /// As [`RedisOptions::start`]; the server is dead then.
     pub fn restart(&self) -> Result<(), ServerError> {
-        let mut process = self.process();
-        process.take();
-        self.launch(&mut process)
+        self.home.kill();
+        let configuration =
+            self.configure().map_err(|error| self.failed("write its configuration", error))?;
+        let mut command = Command::new(&self.program);
+        command.arg(&configuration).args(self.options.command_line(self.port(), self.tls_port));
+        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
+            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
+        }
+        self.home.launch(&self.name(), &mut command, |started| {
+            self.wait_until_ready(started)?;
+            self.check_clock(started)
+        })
     }
 
     /// Steps its wall clock, at once: expiries and TIME follow with the next command. The rate stays.
@@ -286,30 +282,6 @@ impl RedisServer {
         Ok(path)
     }
 
-    /// Starts the process and waits until it is ready; leaves none behind if it does not get there.
-    fn launch(&self, process: &mut Option<ServerProcess>) -> Result<(), ServerError> {
-        let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
-        let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
-        let configuration =
-            self.configure().map_err(|error| self.failed("write its configuration", error))?;
-        let mut command = Command::new(&self.program);
-        command
-            .arg(&configuration)
-            .args(self.options.command_line(self.port(), self.tls_port))
-            .current_dir(self.directory())
-            .stdout(log)
-            .stderr(errors);
-        if let (Some(clock), Some(shim)) = (&self.clock, &self.options.clock_shim) {
-            command.env("LD_PRELOAD", shim).env(clock::VARIABLE, clock.path());
-        }
-        let started = ServerProcess::spawn(&mut command, self.directory())
-            .map_err(|error| self.failed("start the process", error))?;
-        self.wait_until_ready(&started)?;
-        self.check_clock(&started)?;
-        *process = Some(started);
-        Ok(())
-    }
-
     /// The server's own log tells that it is ready: no password is needed, and a stranger on the port is not mistaken
     /// for it.
     fn wait_until_ready(&self, process: &ServerProcess) -> Result<(), ServerError> {
@@ -320,14 +292,16 @@ impl RedisServer {
                 None => "Ready to accept connections",
                 Some(_) => "+monitor master",
             };
-            if self.log().contains(ready) {
+            if self.home.log().contains(ready) {
                 return Ok(());
             }
             if !running {
-                return Err(self.not_started("the process ended".to_owned()));
+                return Err(self.home.not_started(&self.name(), "the process ended".to_owned()));
             }
             if Instant::now() >= deadline {
-                return Err(self.not_started(format!("it was not ready within {START_LIMIT:?}")));
+                return Err(self
+                    .home
+                    .not_started(&self.name(), format!("it was not ready within {START_LIMIT:?}")));
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -340,9 +314,10 @@ impl RedisServer {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let shim = self.options.clock_shim.as_deref().unwrap_or(Path::new("")).display();
-                Err(self.not_started(format!(
-                    "it has not loaded the clock shim {shim}, so that its clock cannot be set"
-                )))
+                Err(self.home.not_started(
+                    &self.name(),
+                    format!("it has not loaded the clock shim {shim}, so that its clock cannot be set"),
+                ))
             }
             Err(error) => Err(self.failed("read its clock", error)),
         }
@@ -353,44 +328,12 @@ impl RedisServer {
         change(clock).map_err(|error| self.failed("change its clock", error))
     }
 
-    fn with_process(
-        &self,
-        action: &str,
-        run: impl FnOnce(&ServerProcess) -> io::Result<()>,
-    ) -> Result<(), ServerError> {
-        match &*self.process() {
-            Some(process) => run(process).map_err(|error| self.failed(action, error)),
-            None => Err(ServerError::NotRunning { server: self.name() }),
-        }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<ServerProcess>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.directory().join("server.log")
-    }
-
-    fn log(&self) -> String {
-        fs::read(self.log_file())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
-    }
-
     fn name(&self) -> String {
         format!("redis on {}", self.address())
     }
 
     pub(super) fn failed(&self, action: &str, source: io::Error) -> ServerError {
-        ServerError::Io { server: self.name(), action: action.to_owned(), source }
-    }
-
-    fn not_started(&self, reason: String) -> ServerError {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        ServerError::NotStarted { server: self.name(), reason, log }
+        home::failed(&self.name(), action, source)
     }
 }
 

@@ -27,12 +27,12 @@ pub(crate) fn granted_without_a_marker(protections: Protections) -> bool {
 
 /// Somebody else asks when the nodes have new markers.
 pub(crate) fn granted_with_a_new_memory(protections: Protections) -> bool {
-    after_a_flush(protections, 1_000, 1_500)
+    after_a_flush(protections, 1_000, 2_500)
 }
 
 /// The same, of servers that have run for long.
 pub(crate) fn granted_by_an_old_process(protections: Protections) -> bool {
-    after_a_flush(protections, 60_000, 1_500)
+    after_a_flush(protections, 60_000, 2_500)
 }
 
 /// Nodes forget one after the other, each when the one before is in order again.

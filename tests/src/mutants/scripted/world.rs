@@ -8,13 +8,16 @@ use redlock::backend::memory::MemoryNode;
 use redlock::env::Env;
 use redlock::testing::faulty::{Fault, FaultyNode, Op};
 use redlock::testing::virtual_env::{ClientClock, ClientEnv, VirtualEnv};
-use redlock::{Held, Instant, LockGuard, LockName, Locks, Protections};
+use redlock::{Held, Instant, LockGuard, LockName, Locks, LocksBuilder, Protections};
 
 /// The TTL of every lock here, unless a scenario says otherwise.
 pub(crate) const TTL: Duration = Duration::from_secs(10);
 
 /// The name of the lock that all of this is about.
 pub(crate) const NAME: &str = "a";
+
+/// How many times a lease may be handed over.
+pub(crate) const HANDOFF: u32 = 64;
 
 pub(crate) struct World {
     pub(crate) sim: VirtualEnv,
@@ -52,15 +55,26 @@ impl World {
         world
     }
 
-    pub(crate) fn client(&self) -> Client {
-        self.client_with(ClientClock::default())
+    /// The same, of which the first three are the fleet, and one more is there.
+    pub(crate) fn with_a_spare_node(protections: Protections) -> Self {
+        let mut world = Self::guarded(protections);
+        world.nodes.push(MemoryNode::guarded("node-3", world.sim.env(), protections));
+        world
     }
 
-    pub(crate) fn client_with(&self, clock: ClientClock) -> Client {
-        self.build(clock, false)
+    /// A client with a list of nodes of its own, and the number of that node set.
+    pub(crate) fn client_of(&self, list: &[usize], number: u64) -> Client {
+        let (env, links, builder) = self.builder(ClientClock::default(), list);
+        let locks = self.sim.block_on(builder.node_set(number).build()).unwrap();
+        Client { env, links, locks }
     }
 
-    fn build(&self, clock: ClientClock, init: bool) -> Client {
+    /// What a client with this list would be built by, and its links to all nodes.
+    pub(crate) fn builder(
+        &self,
+        clock: ClientClock,
+        list: &[usize],
+    ) -> (Arc<ClientEnv>, Vec<Arc<FaultyNode>>, LocksBuilder) {
         let env = self.sim.client(clock);
         let links: Vec<_> = self
             .nodes
@@ -70,11 +84,26 @@ impl World {
         let mut builder = Locks::builder()
             .env(Arc::clone(&env) as Arc<dyn Env>)
             .protections(self.protections)
+            .handoff(HANDOFF)
             .ttl(TTL)
             .max_ttl(if self.guarded { TTL } else { TTL * 10 });
-        for link in &links {
-            builder = builder.node(env.reach(Arc::clone(link) as Arc<dyn redlock::node::Node>));
+        for &node in list {
+            builder = builder.node(env.reach(Arc::clone(&links[node]) as Arc<dyn redlock::node::Node>));
         }
+        (env, links, builder)
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(ClientClock::default())
+    }
+
+    pub(crate) fn client_with(&self, clock: ClientClock) -> Client {
+        self.build(clock, false)
+    }
+
+    fn build(&self, clock: ClientClock, init: bool) -> Client {
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        let (env, links, builder) = self.builder(clock, &all);
         let locks = if init { builder.init().boxed() } else { builder.build().boxed() };
         let locks = self.sim.block_on(locks).unwrap();
         Client { env, links, locks }

@@ -19,7 +19,7 @@ impl Invariant for Deletion {
     fn look(&mut self, scene: &Scene, event: &Event<'_>) -> Result<(), String> {
         if let Event::Deleted { name, .. } = event {
             for (number, hold) in scene.open_holds().filter(|(_, hold)| hold.name == **name) {
-                let has_key = hold.owner.map_or(0, |owner| scene.nodes_of(name, owner));
+                let has_key = scene.nodes_of(name, hold.owner);
                 if hold.held.is_valid()
                     && has_key + scene.quorum <= scene.promises.len()
                     && has_key < scene.quorum

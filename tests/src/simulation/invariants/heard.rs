@@ -44,7 +44,7 @@ impl Invariant for Heard {
                     let refused = self.refused.entry(round).or_default();
                     refused.insert(asked.node);
                     if refused.len() > scene.promises.len() - scene.quorum {
-                        let own = |hold: &usize| scene.holds[*hold].owner == Some(asked.owner);
+                        let own = |hold: &usize| scene.holds[*hold].owner == asked.owner;
                         let holds = scene.open.iter().copied().filter(own);
                         self.must_end.extend(holds.map(|hold| (scene.now, hold)));
                     }

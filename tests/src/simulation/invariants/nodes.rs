@@ -44,8 +44,10 @@ fn granted(ran: &Ran, promise: Option<Promise>, scene: &Scene) -> Result<(), Str
             if promise.is_some() && ran.after.remaining < ran.before.remaining {
                 return Err(format!("node {node} shortened {name:?} when it extended it"));
             }
-            let own = |hold: &&usize| scene.holds[**hold].owner == Some(ran.owner);
-            let token = scene.open.iter().find(own).and_then(|&hold| scene.holds[hold].held.fencing_token());
+            // Of those who had the lease one after the other the last one counts.
+            let own = |hold: &&usize| scene.holds[**hold].owner == ran.owner;
+            let token =
+                scene.open.iter().rev().find(own).and_then(|&hold| scene.holds[hold].held.fencing_token());
             match token {
                 Some(token) if after < token.get() => {
                     Err(format!("node {node} extended {name:?} and does not store its token"))
@@ -58,8 +60,9 @@ fn granted(ran: &Ran, promise: Option<Promise>, scene: &Scene) -> Result<(), Str
             if is_again && before > 0 && after > before && ran.floor <= before {
                 return Err(format!("node {node} counted twice for one request for {name:?}"));
             }
-            let known = before.max(ran.floor) + 1;
-            if after > known && after > micros(ran.node_time.saturating_add(Duration::from_secs(1))) {
+            let known = before.max(ran.floor) + ran.span;
+            let clamped = micros(ran.node_time.saturating_add(Duration::from_secs(1))) + ran.span;
+            if ran.span > 0 && after > known && after > clamped {
                 return Err(format!("node {node} followed a hint for {name:?} far ahead of its own time"));
             }
             Ok(())

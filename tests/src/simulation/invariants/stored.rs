@@ -14,10 +14,10 @@ impl Invariant for Stored {
             return Ok(());
         }
         for (_, hold) in scene.open_holds() {
-            let Some(owner) = hold.owner.filter(|_| hold.held.is_valid() && !scene.is_excused(hold)) else {
+            if !hold.held.is_valid() || scene.is_excused(hold) {
                 continue;
-            };
-            let nodes = scene.nodes_of(&hold.name, owner);
+            }
+            let nodes = scene.nodes_of(&hold.name, hold.owner);
             if nodes < scene.quorum {
                 return Err(format!(
                     "client {} holds {:?} for another {:?}, which {nodes} of {} nodes know of",

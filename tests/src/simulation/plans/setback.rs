@@ -43,11 +43,11 @@ fn course(world: Arc<World>) -> BoxFuture<'static, ()> {
 
 impl World {
     /// Sets all clocks at once, and waits until everybody has coped with it.
-    async fn set_all(&self, micros: i64) {
+    pub(super) async fn set_all(&self, micros: i64) {
         self.ledger.count("a quorum of clocks set");
         self.ledger.now().scene.excuse();
         self.nodes.iter().for_each(|node| node.node.step_clock(micros));
-        self.sim.sleep(Duration::from_millis(5 * TTL)).await;
+        self.sim.sleep(5 * self.setting.longest_ttl).await;
         self.ledger.now().scene.excuse();
     }
 

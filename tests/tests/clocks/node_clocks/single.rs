@@ -28,8 +28,10 @@ fn a_clock_that_is_set_forward_expires_a_lock_and_nobody_gets_it() {
 
 #[test]
 fn without_the_watch_over_clocks_one_that_is_set_forward_makes_two_holders() {
-    assert!(two_hold_after(Guarded::Without("clock_guard"), step_forward));
-    assert!(two_hold_after(Guarded::Not, step_forward));
+    // On a machine that is too busy nobody may be there in time.
+    for guarded in [Guarded::Without("clock_guard"), Guarded::Not] {
+        assert!((0..3).any(|_| two_hold_after(guarded, step_forward)));
+    }
 }
 
 #[test]

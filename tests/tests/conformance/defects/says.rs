@@ -142,6 +142,8 @@ pub(super) fn cases() -> Vec<Case> {
                 "a_look_agrees_with_what_was_done",
                 "a_look_changes_nothing",
                 "an_examination_changes_nothing",
+                "a_look_says_whose_it_is",
+                "a_description_goes_with_its_lock",
                 "a_watch_takes_nothing",
                 "what_has_queued_up_takes_nothing_late",
                 "a_silent_store_is_released_behind",
@@ -169,6 +171,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "a_late_extension_is_refused",
                 "counters_outlive_their_locks",
                 "a_look_changes_nothing",
+                "a_description_goes_with_its_lock",
             ],
         ),
         Case::in_the_store(

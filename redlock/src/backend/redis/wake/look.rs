@@ -128,10 +128,12 @@ impl Look {
             let rights = || acl::rule(&shared.config);
             return Err(refused_by_server(&self.node, "watch", &text, rights));
         }
-        Seen::read(&frame).ok_or_else(|| {
+        let seen = Seen::read(&frame).ok_or_else(|| {
             let why = Failure::new(NodeErrorKind::Protocol, "its answer to PTTL is no number");
             cannot_tell(&self.node, &why)
-        })
+        })?;
+        self.user.0.guesses.seen(&self.key, seen, shared.env.now());
+        Ok(seen)
     }
 
     /// Waits until something is known of the key, it has expired, or it was not looked at for long.

@@ -1,26 +1,21 @@
 //! One process of an ensemble.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use super::EtcdOptions;
 use super::operator::texts;
-use crate::testing::servers::process::ServerProcess;
+use crate::testing::servers::home::{self, Home};
 use crate::testing::servers::{ServerError, program};
 
 /// How long a member may take to get ready. A machine that is busy with other tests is slow.
 const START_LIMIT: Duration = Duration::from_secs(30);
-const LOG_LINES: usize = 15;
 
 /// One member of an [`EtcdEnsemble`](super::EtcdEnsemble).
 pub struct EtcdMember {
@@ -30,9 +25,7 @@ pub struct EtcdMember {
     operator_port: u16,
     arguments: Vec<String>,
     paused: AtomicBool,
-    // Before the directory: the process ends before its files are removed.
-    process: Mutex<Option<ServerProcess>>,
-    directory: TempDir,
+    home: Home,
 }
 
 impl EtcdMember {
@@ -44,16 +37,14 @@ impl EtcdMember {
         options: &EtcdOptions,
     ) -> Result<Self, ServerError> {
         let program = program::etcd()?;
-        let directory = tempfile::Builder::new().prefix("redlock-etcd-").tempdir().map_err(|source| {
-            ServerError::Io { server: "etcd".into(), action: "make a temporary directory".into(), source }
-        })?;
+        let home = Home::create("etcd", "etcd")?;
         let [port, operator_port, peer] = ports;
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         let client = format!("{scheme}://127.0.0.1:{port}");
         let peer = format!("http://127.0.0.1:{peer}");
         let mut arguments: Vec<String> = [
             ("--name", format!("m{index}")),
-            ("--data-dir", directory.path().join("data").display().to_string()),
+            ("--data-dir", home.path().join("data").display().to_string()),
             ("--listen-client-urls", format!("{client},http://127.0.0.1:{operator_port}")),
             ("--advertise-client-urls", client),
             ("--listen-peer-urls", peer.clone()),
@@ -77,8 +68,8 @@ impl EtcdMember {
             }
         }
         arguments.extend(options.args.iter().cloned());
-        let (paused, process) = (AtomicBool::new(false), Mutex::new(None));
-        Ok(Self { program, port, operator_port, arguments, paused, process, directory })
+        let paused = AtomicBool::new(false);
+        Ok(Self { program, port, operator_port, arguments, paused, home })
     }
 
     /// `127.0.0.1:PORT` for clients; the same over restarts.
@@ -88,12 +79,12 @@ impl EtcdMember {
 
     /// The process id; none after [`kill`](Self::kill).
     pub fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(ServerProcess::pid)
+        self.home.pid()
     }
 
     /// Whether the process lives; a paused one does.
     pub fn is_running(&self) -> bool {
-        self.process().as_ref().is_some_and(|process| process.is_running().unwrap_or(false))
+        self.home.is_running()
     }
 
     /// Whether it runs and is not paused.
@@ -103,7 +94,7 @@ impl EtcdMember {
 
     /// Kills the process as a crash would (SIGKILL) and returns once it is gone. Without effect on a dead one.
     pub fn kill(&self) {
-        self.process().take();
+        self.home.kill();
         self.paused.store(false, Ordering::SeqCst);
     }
 
@@ -112,7 +103,7 @@ impl EtcdMember {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn pause(&self) -> Result<(), ServerError> {
-        self.with_process("pause", ServerProcess::pause)?;
+        self.home.pause(&self.name())?;
         self.paused.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -122,7 +113,7 @@ impl EtcdMember {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn resume(&self) -> Result<(), ServerError> {
-        self.with_process("resume", ServerProcess::resume)?;
+        self.home.resume(&self.name())?;
         self.paused.store(false, Ordering::SeqCst);
         Ok(())
     }
@@ -143,14 +134,7 @@ impl EtcdMember {
     /// [`ServerError::Io`] if it cannot be started.
     pub fn launch(&self) -> Result<(), ServerError> {
         self.kill();
-        let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
-        let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(self.directory.path()).stdout(log).stderr(errors);
-        let started = ServerProcess::spawn(&mut command, self.directory.path())
-            .map_err(|error| self.failed("start the process", error))?;
-        *self.process() = Some(started);
-        Ok(())
+        self.home.launch(&self.name(), Command::new(&self.program).args(&self.arguments), |_| Ok(()))
     }
 
     /// Waits until it takes requests, for which it needs a majority of the members.
@@ -169,7 +153,7 @@ impl EtcdMember {
                 continue;
             };
             self.kill();
-            return Err(self.not_started(problem));
+            return Err(self.home.not_started(&self.name(), problem));
         }
         Ok(())
     }
@@ -215,39 +199,12 @@ impl EtcdMember {
         Ok(answer)
     }
 
-    fn with_process(
-        &self,
-        action: &str,
-        run: impl FnOnce(&ServerProcess) -> io::Result<()>,
-    ) -> Result<(), ServerError> {
-        match &*self.process() {
-            Some(process) => run(process).map_err(|error| self.failed(action, error)),
-            None => Err(ServerError::NotRunning { server: self.name() }),
-        }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<ServerProcess>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.directory.path().join("server.log")
-    }
-
     fn name(&self) -> String {
         format!("etcd on {}", self.address())
     }
 
     fn failed(&self, action: &str, source: io::Error) -> ServerError {
-        ServerError::Io { server: self.name(), action: action.to_owned(), source }
-    }
-
-    fn not_started(&self, reason: String) -> ServerError {
-        let log = fs::read(self.log_file()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        ServerError::NotStarted { server: self.name(), reason, log }
+        home::failed(&self.name(), action, source)
     }
 }
 

@@ -1,21 +1,16 @@
 //! One server of an ensemble.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use super::super::ServerError;
-use super::super::process::ServerProcess;
+use super::super::home::{self, Home};
 use super::START_LIMIT;
 use super::operator;
-
-const LOG_LINES: usize = 15;
 
 /// A server is small here: little memory, no time spent on optimising, no forced writes, a small log file.
 const FLAGS: &[&str] = &[
@@ -34,9 +29,7 @@ pub struct ZooKeeperMember {
     java: PathBuf,
     class_path: String,
     port: u16,
-    // Before the directory: the process ends before its files are removed.
-    process: Mutex<Option<ServerProcess>>,
-    directory: TempDir,
+    home: Home,
 }
 
 impl ZooKeeperMember {
@@ -48,30 +41,17 @@ impl ZooKeeperMember {
         port: u16,
         settings: &str,
     ) -> Result<Self, ServerError> {
-        let failed = |action: &str, source| ServerError::Io {
-            server: format!("zookeeper on 127.0.0.1:{port}"),
-            action: action.to_owned(),
-            source,
-        };
-        let directory = tempfile::Builder::new()
-            .prefix("redlock-zookeeper-")
-            .tempdir()
-            .map_err(|error| failed("make a temporary directory", error))?;
-        let data = directory.path().join("data");
+        let server = format!("zookeeper on 127.0.0.1:{port}");
+        let home = Home::create("zookeeper", &server)?;
+        let data = home.path().join("data");
         let written = fs::create_dir(&data)
             .and_then(|()| fs::write(data.join("myid"), id.to_string()))
             .and_then(|()| {
                 let text = format!("{settings}\nclientPort={port}\ndataDir={}\n", data.display());
-                fs::write(directory.path().join("zoo.cfg"), text)
+                fs::write(home.path().join("zoo.cfg"), text)
             });
-        written.map_err(|error| failed("write its configuration", error))?;
-        Ok(Self {
-            java: java.to_owned(),
-            class_path: class_path.to_owned(),
-            port,
-            process: Mutex::new(None),
-            directory,
-        })
+        written.map_err(|error| home::failed(&server, "write its configuration", error))?;
+        Ok(Self { java: java.to_owned(), class_path: class_path.to_owned(), port, home })
     }
 
     /// The port; it stays the same over restarts.
@@ -86,17 +66,17 @@ impl ZooKeeperMember {
 
     /// The process id; none after [`kill`](Self::kill).
     pub fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(ServerProcess::pid)
+        self.home.pid()
     }
 
     /// Whether the process lives; a paused one does.
     pub fn is_running(&self) -> bool {
-        self.process().as_ref().is_some_and(|process| process.is_running().unwrap_or(false))
+        self.home.is_running()
     }
 
     /// Kills the process as a crash would (SIGKILL) and returns once it is gone. Without effect on a dead one.
     pub fn kill(&self) {
-        self.process().take();
+        self.home.kill();
     }
 
     /// Kills the process if it lives and starts a new one on the same port with the same files; waits until it serves
@@ -114,7 +94,7 @@ impl ZooKeeperMember {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn pause(&self) -> Result<(), ServerError> {
-        self.with_process("pause", ServerProcess::pause)
+        self.home.pause(&self.name())
     }
 
     /// Lets a paused process go on (SIGCONT).
@@ -122,7 +102,7 @@ impl ZooKeeperMember {
     /// # Errors
     /// [`ServerError::NotRunning`] after a kill.
     pub fn resume(&self) -> Result<(), ServerError> {
-        self.with_process("resume", ServerProcess::resume)
+        self.home.resume(&self.name())
     }
 
     /// `leader`, `follower` or `standalone`, as the server says; `None` if it does not serve clients.
@@ -154,21 +134,12 @@ impl ZooKeeperMember {
     /// # Errors
     /// [`ServerError::Io`] if it cannot be started.
     pub fn launch(&self) -> Result<(), ServerError> {
-        let mut process = self.process();
-        process.take();
-        let log = File::create(self.log_file()).map_err(|error| self.failed("create its log", error))?;
-        let errors = log.try_clone().map_err(|error| self.failed("create its log", error))?;
         let mut command = Command::new(&self.java);
         command
             .args(FLAGS)
             .args(["-cp", &self.class_path, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
-            .arg(self.directory.path().join("zoo.cfg"))
-            .current_dir(self.directory.path())
-            .stdout(log)
-            .stderr(errors);
-        let started = ServerProcess::spawn(&mut command, self.directory.path());
-        *process = Some(started.map_err(|error| self.failed("start the process", error))?);
-        Ok(())
+            .arg(self.home.path().join("zoo.cfg"));
+        self.home.launch(&self.name(), &mut command, |_| Ok(()))
     }
 
     /// Waits until it serves clients, for which a majority of the members is needed; leaves no process behind if it does not
@@ -188,28 +159,9 @@ impl ZooKeeperMember {
                 continue;
             };
             self.kill();
-            return Err(self.not_started(problem));
+            return Err(self.home.not_started(&self.name(), problem));
         }
         Ok(())
-    }
-
-    fn with_process(
-        &self,
-        action: &str,
-        run: impl FnOnce(&ServerProcess) -> io::Result<()>,
-    ) -> Result<(), ServerError> {
-        match &*self.process() {
-            Some(process) => run(process).map_err(|error| self.failed(action, error)),
-            None => Err(ServerError::NotRunning { server: self.name() }),
-        }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<ServerProcess>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.directory.path().join("server.log")
     }
 
     fn name(&self) -> String {
@@ -217,14 +169,6 @@ impl ZooKeeperMember {
     }
 
     fn failed(&self, action: &str, source: io::Error) -> ServerError {
-        ServerError::Io { server: self.name(), action: action.to_owned(), source }
-    }
-
-    fn not_started(&self, reason: String) -> ServerError {
-        let log = fs::read(self.log_file()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        ServerError::NotStarted { server: self.name(), reason, log }
+        home::failed(&self.name(), action, source)
     }
 }
