@@ -14,6 +14,8 @@ pub use member::ZooKeeperMember;
 /// How long an ensemble may take to get ready. A machine that is busy with other tests is slow.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const PORT_TRIES: u32 = 10;
+/// What a log ends with where somebody else took a port in between: the clients', or the one for elections.
+const PORT_TAKEN: &[&str] = &["already in use", "Leaving listener"];
 
 /// Where distributions put the jars; `ZOOKEEPER_HOME` comes first.
 const USUAL_JARS: &[&str] =
@@ -64,9 +66,8 @@ impl ZooKeeperOptions {
         loop {
             tries += 1;
             match self.start_once(members) {
-                // Somebody else took a port in between.
                 Err(ServerError::NotStarted { log, .. })
-                    if tries < PORT_TRIES && log.contains("already in use") => {}
+                    if tries < PORT_TRIES && PORT_TAKEN.iter().any(|sign| log.contains(sign)) => {}
                 result => return result,
             }
         }

@@ -70,8 +70,10 @@ fn clocks_that_go_wrong_under_traffic_never_make_two_holders_and_tokens_rise() {
 
 #[test]
 fn without_the_watch_over_clocks_they_make_two_holders() {
-    // Several clocks go wrong within one hold.
-    let verdict = storm(5, Duration::from_secs(3), Protections::without("clock_guard").unwrap());
-    let mut rules = verdict.violations.iter().map(|violation| violation.rule);
-    assert!(rules.any(|rule| rule == Rule::MutualExclusion), "{verdict:?}");
+    // Several clocks go wrong within one hold. Whether they do is a matter of luck, the less so the less is done meanwhile.
+    let found = (5..10).any(|seed| {
+        let verdict = storm(seed, Duration::from_secs(3), Protections::without("clock_guard").unwrap());
+        verdict.violations.iter().any(|violation| violation.rule == Rule::MutualExclusion)
+    });
+    assert!(found, "the safeguard is not missed: this test proves nothing");
 }
