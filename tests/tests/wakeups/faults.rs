@@ -1,7 +1,7 @@
 //! Servers that cannot tell, or do so no longer: waiters poll, and are told again when it is possible again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use redlock::backend::redis::RedisConfig;
@@ -9,7 +9,7 @@ use redlock::testing::servers::RedisFleet;
 use redlock::{LockName, Locks};
 use redlock_tests::support::{LONG, builder, connect, eventually};
 
-use crate::watched::{KEY, calls, client, eventually_watched, listeners, occupy, waiter};
+use crate::watched::{KEY, calls, client, eventually_watched, info, listeners, occupy, waiter};
 
 /// A client of the ACL user `locker`.
 fn as_locker(fleet: &RedisFleet) -> Locks {
@@ -55,12 +55,34 @@ fn without_the_right_to_be_told_a_waiter_polls_and_is_told_once_it_has_it() {
     fleet.iter().for_each(|server| drop(server.command(&["DEL", KEY]).unwrap()));
     block_on(first.join().unwrap().release()).unwrap();
     fleet.iter().for_each(|server| occupy(server, LONG));
-    let second = waiter(&locks);
+    // What a user may do is looked at anew with a new connection.
     set_user(&fleet, &["+client|tracking"]);
+    fleet.iter().for_each(|server| drop(server.command(&["CLIENT", "KILL", "USER", "locker"]).unwrap()));
+    let second = waiter(&locks);
     // That is enough: where a quorum tells, the others are not asked again soon.
     eventually("a quorum tells", || fleet.iter().filter(|server| listeners(server) == 1).count() >= 2);
     fleet.iter().for_each(|server| drop(server.command(&["DEL", KEY]).unwrap()));
     drop(second.join().unwrap());
+}
+
+#[test]
+fn a_server_that_does_not_let_us_be_told_is_left_alone_with_connections() {
+    let fleet = RedisFleet::start(1).unwrap();
+    let server = fleet.server(0);
+    set_user(&fleet, &["on", ">pw", "~*", "+@all", "-client"]);
+    let locks = as_locker(&fleet);
+    let connections = || info(server, "stats", "total_connections_received");
+    let watch = || block_on(Arc::clone(&locks.nodes()[0]).watch(LockName::new("a").unwrap()));
+    let before = connections();
+    assert!(watch().is_err());
+    // Where a server is down, there are many attempts in that time.
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        assert!(watch().is_err());
+        std::thread::yield_now();
+    }
+    // The one that was refused, and the one that asks for the number.
+    assert!(connections() - before <= 2);
 }
 
 #[test]

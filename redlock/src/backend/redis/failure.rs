@@ -113,6 +113,7 @@ const REPLIES: &[(&str, NodeErrorKind)] = &[
     ("ERR invalid password", NodeErrorKind::Denied),
     ("ERR DB index", NodeErrorKind::Unsupported),
     ("ERR unknown command", NodeErrorKind::Unsupported),
+    ("NOPROTO", NodeErrorKind::Unsupported),
     ("MOVED", NodeErrorKind::Moved),
     // A slot is being migrated, and the name is not here now.
     ("ASK", NodeErrorKind::NotReady),

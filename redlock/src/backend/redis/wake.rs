@@ -9,7 +9,7 @@
 mod guess;
 mod look;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::{Notify, watch};
 
+use super::config::RedisConfig;
 use super::connection::{self, Connection, Outcome};
 use super::failure::{Failure, closed_early};
 use super::link::{self, Link, Running, Shared};
@@ -38,6 +39,9 @@ const PROMPT_LOOKS_AT_ONCE: u32 = 200;
 const PROMPT_LOOK_SPACING: Duration = Duration::from_millis(1);
 /// How long the connection stays when nobody waits.
 const IDLE: Duration = Duration::from_secs(5);
+/// How long a server is left alone at least that does not let us be told, and up to twice as long. A connection and a login are
+/// worth hundreds of rounds: fifty processes that tried as often as they do where a server is down had no time left for locks.
+const REFUSED: Duration = Duration::from_secs(30);
 
 /// Who waits for names on one node, and the connection on which it is told. Dropping it closes that.
 pub(super) struct Wakeups(Arc<Hub>);
@@ -54,11 +58,13 @@ struct Hub {
 
 /// The connection.
 enum Line {
-    /// There is none, for this reason. Before `again_at` none is opened.
+    /// There is none, for this reason. Before `again_at` none is opened, unless the node's own connection is another one than
+    /// that on which it was `refused`: a user may have got the right to be told, or it is another server.
     Down {
         why: Failure,
         again_at: Instant,
         failures: u32,
+        refused: Option<Weak<Connection>>,
     },
     Opening {
         failures: u32,
@@ -67,13 +73,19 @@ enum Line {
     Up(Arc<Connection>),
 }
 
+impl Line {
+    /// As long as nobody waits.
+    fn unused() -> Self {
+        Self::Down { why: nobody_waits(), again_at: Instant::from_nanos(0), failures: 0, refused: None }
+    }
+}
+
 impl Wakeups {
     /// Connects to nothing yet.
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let line = Line::Down { why: nobody_waits(), again_at: Instant::from_nanos(0), failures: 0 };
         Self(Arc::new(Hub {
             shared: Arc::clone(shared),
-            line: watch::Sender::new(line),
+            line: watch::Sender::new(Line::unused()),
             watchers: Arc::default(),
             guesses: Guesses::default(),
             users: AtomicUsize::new(0),
@@ -131,7 +143,9 @@ impl Hub {
         let mut line = self.line.subscribe();
         let now = self.shared.env.now();
         let opens = self.line.send_if_modified(|line| match line {
-            Line::Down { again_at, failures, .. } if now >= *again_at => {
+            Line::Down { again_at, failures, refused, .. }
+                if now >= *again_at || refused.as_ref().is_some_and(|by| !self.is_used(by)) =>
+            {
                 *line = Line::Opening { failures: *failures };
                 true
             }
@@ -148,50 +162,70 @@ impl Hub {
         }
     }
 
+    /// Whether this is the node's own connection.
+    fn is_used(&self, connection: &Weak<Connection>) -> bool {
+        let Link::Up(session) = &*self.shared.link.borrow() else { return true };
+        std::ptr::eq(connection.as_ptr(), Arc::as_ptr(&session.connection))
+    }
+
     /// Opens the connection and keeps it as long as it is needed.
     async fn keep(self: Arc<Self>) {
-        let failure = {
-            let life = std::pin::pin!(self.live());
-            match select(std::pin::pin!(self.stop.notified()), life).await {
-                Either::Left(_) => return,
-                Either::Right((failure, _)) => failure,
+        // Where the other connection has found the server.
+        let session = match &*self.shared.link.borrow() {
+            Link::Up(session) => Ok(Arc::clone(session)),
+            Link::Down(failure) => Err(failure.clone()),
+            Link::Starting => Err(closed_early("the first attempt is under way")),
+        };
+        let failure = match &session {
+            Err(failure) => Some(failure.clone()),
+            Ok(session) => {
+                let life = std::pin::pin!(self.live(&session.config));
+                match select(std::pin::pin!(self.stop.notified()), life).await {
+                    Either::Left(_) => return,
+                    Either::Right((failure, _)) => failure,
+                }
             }
         };
         if let Some(why) = failure {
             telemetry::events::wakeups_unavailable(&self.shared.config.address(), &why.detail);
-            let env = &*self.shared.env;
-            self.line.send_modify(|line| {
-                let failures = match line {
-                    Line::Opening { failures } | Line::Down { failures, .. } => *failures,
-                    Line::Up(_) => 0,
-                };
-                let again_at = env.now().saturating_add(link::pause(failures, jitter(env)));
-                *line = Line::Down { why, again_at, failures: failures.saturating_add(1) };
-            });
+            let asked = session.ok().filter(|_| is_refusal(why.kind));
+            self.pause(why, asked.map(|session| Arc::downgrade(&session.connection)));
         }
         // They look, find the connection closed, and learn that nobody tells any more.
         self.watchers.tell_all(Seen::Unknown);
     }
 
+    /// There is no connection for a while.
+    fn pause(&self, why: Failure, refused: Option<Weak<Connection>>) {
+        let env = &*self.shared.env;
+        let random = jitter(env);
+        self.line.send_modify(|line| {
+            let failures = match line {
+                Line::Opening { failures } | Line::Down { failures, .. } => *failures,
+                Line::Up(_) => 0,
+            };
+            let pause = match &refused {
+                Some(_) => REFUSED.saturating_add(Duration::from_nanos(random % REFUSED.as_nanos() as u64)),
+                None => link::pause(failures, random),
+            };
+            let again_at = env.now().saturating_add(pause);
+            *line = Line::Down { why, again_at, failures: failures.saturating_add(1), refused };
+        });
+    }
+
     /// Connects, and tells of changes until the connection ends: why, or `None` when nobody has waited for a while.
-    async fn live(&self) -> Option<Failure> {
+    async fn live(&self, config: &RedisConfig) -> Option<Failure> {
         let shared = &*self.shared;
-        // Where the other connection has found the server.
-        let config = match &*shared.link.borrow() {
-            Link::Up(session) => session.config.clone(),
-            Link::Down(failure) => return Some(failure.clone()),
-            Link::Starting => return Some(closed_early("the first attempt is under way")),
-        };
-        let client = connection::client(&config, shared.tls.clone(), RespVersion::RESP3);
+        let client = connection::client(config, shared.tls.clone(), RespVersion::RESP3);
         let told = client.invalidation_rx();
         let connection = Connection::new(client, Arc::clone(&shared.env));
         let mut running = Running::new(&connection);
         let opened = async {
-            link::connect(&config, connection.client(), &mut running.task).await?;
+            link::connect(config, connection.client(), &mut running.task).await?;
             link::select_database(shared, &connection).await?;
             link::command(&connection, "CLIENT", vec!["TRACKING".into(), "ON".into()]).await
         };
-        let ended = match link::in_time(&config, &*shared.env, opened).await {
+        let ended = match link::in_time(config, &*shared.env, opened).await {
             Ok(_) => {
                 self.line.send_replace(Line::Up(Arc::clone(&connection)));
                 self.listen(&mut running, told).await
@@ -279,7 +313,7 @@ impl Hub {
             let closed = self.line.send_if_modified(|line| {
                 let unused = self.users.load(Ordering::SeqCst) == 0;
                 if unused {
-                    *line = Line::Down { why: nobody_waits(), again_at: Instant::from_nanos(0), failures: 0 };
+                    *line = Line::unused();
                 }
                 unused
             });
@@ -288,6 +322,11 @@ impl Hub {
             }
         }
     }
+}
+
+/// Whether that is what the server says to us, and will go on saying: not that it is down, or not yet ready.
+fn is_refusal(kind: NodeErrorKind) -> bool {
+    matches!(kind, NodeErrorKind::Denied | NodeErrorKind::Unsupported | NodeErrorKind::Protocol)
 }
 
 fn nobody_waits() -> Failure {
