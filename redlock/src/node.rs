@@ -310,12 +310,20 @@ pub struct Refusal {
     /// How long the present owner still has the name if it does nothing, or the quarantine still lasts; `None` if there is none,
     /// or no end is set.
     pub remaining: Option<Duration>,
+    /// Who has the name there, if the node says so: several owners on several nodes are contenders that have split the votes.
+    pub owner: Option<OwnerId>,
 }
 
 impl Refusal {
     /// A refusal for `reason`; `remaining` is what the present owner has left.
     pub fn new(reason: RefusalReason, remaining: Option<Duration>) -> Self {
-        Self { reason, remaining }
+        Self { reason, remaining, owner: None }
+    }
+
+    /// The same, with the present owner.
+    #[must_use]
+    pub fn of_owner(self, owner: OwnerId) -> Self {
+        Self { owner: Some(owner), ..self }
     }
 }
 

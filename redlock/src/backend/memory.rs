@@ -284,7 +284,11 @@ fn micros(now: Instant) -> u64 {
 
 fn refused(reason: RefusalReason, holder: Option<(&Entry, Instant)>) -> Reply {
     let remaining = holder.map(|(entry, now)| entry.expires.saturating_since(now));
-    Reply::Refused(Refusal::new(reason, remaining))
+    let refusal = Refusal::new(reason, remaining);
+    Reply::Refused(match holder {
+        Some((entry, _)) => refusal.of_owner((&entry.owner).into()),
+        None => refusal,
+    })
 }
 
 impl Entry {

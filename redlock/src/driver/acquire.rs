@@ -185,6 +185,18 @@ pub(super) fn vote_of(answer: &Result<Reply, NodeError>) -> Vote {
     }
 }
 
+/// The most nodes that named one and the same owner, and how many named any.
+fn named(votes: &[NodeVote]) -> (usize, usize) {
+    let owners = || {
+        votes.iter().filter_map(|vote| match vote {
+            NodeVote::Refused(refusal) if refusal.reason == RefusalReason::Held => refusal.owner,
+            _ => None,
+        })
+    };
+    let most = owners().map(|one| owners().filter(|&other| other == one).count()).max();
+    (most.unwrap_or(0), owners().count())
+}
+
 /// Why a round failed, from what the nodes said.
 fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
     let says_nothing = |vote: &&NodeVote| match vote {
@@ -197,7 +209,11 @@ fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
     if votes.iter().filter(says_nothing).count() > votes.len() - quorum {
         return Situation::Unreachable;
     }
-    if votes.iter().any(|vote| matches!(vote, NodeVote::Granted)) {
+    let granted = || votes.iter().any(|vote| matches!(vote, NodeVote::Granted));
+    // Of many who ask at once most get no vote at all. That others have split them is told by who has them; taken for a holder, whom to
+    // ask again soon harms nobody, they were asked again and again, and split once more.
+    let (most, all) = named(votes);
+    if most < quorum && (granted() || most < all) {
         return Situation::Split;
     }
     // The lock is worth another try when a quorum of nodes may be free: the quorum-th shortest remainder.
@@ -210,4 +226,33 @@ fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
         .collect();
     left.sort_by_key(|left| left.unwrap_or(Duration::MAX));
     Situation::Held { remaining: left.get(quorum - 1).copied().flatten() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::OwnerId;
+
+    fn held(owner: &[u8]) -> NodeVote {
+        let refusal = Refusal::new(RefusalReason::Held, Some(Duration::from_secs(1)));
+        NodeVote::Refused(refusal.of_owner(OwnerId::of_stored(owner)))
+    }
+
+    fn by_somebody() -> NodeVote {
+        NodeVote::Refused(Refusal::new(RefusalReason::Held, None))
+    }
+
+    #[test]
+    fn a_holder_is_told_from_contenders_by_who_has_the_nodes() {
+        let is_split = |votes: [NodeVote; 5]| matches!(situation(&votes, 3), Situation::Split);
+        let silent = || NodeVote::Pending;
+        assert!(is_split([held(b"a"), held(b"b"), held(b"c"), silent(), silent()]));
+        assert!(is_split([held(b"a"), held(b"a"), held(b"b"), held(b"b"), held(b"c")]));
+        assert!(is_split([NodeVote::Granted, held(b"a"), held(b"a"), held(b"b"), silent()]));
+        assert!(is_split([NodeVote::Granted, by_somebody(), by_somebody(), by_somebody(), silent()]));
+        assert!(!is_split([held(b"a"), held(b"a"), held(b"a"), held(b"b"), held(b"b")]));
+        assert!(!is_split([NodeVote::Granted, NodeVote::Granted, held(b"a"), held(b"a"), held(b"a")]));
+        assert!(!is_split([held(b"a"), by_somebody(), by_somebody(), silent(), silent()]));
+        assert!(!is_split([by_somebody(), by_somebody(), by_somebody(), silent(), silent()]));
+    }
 }

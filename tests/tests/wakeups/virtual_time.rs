@@ -76,6 +76,25 @@ impl Client {
     }
 }
 
+/// Nobody is told; a round and its releases take tens of milliseconds, as on a machine that is too busy; and fifty processes ask at the same moment.
+#[test]
+fn fifty_who_poll_on_a_slow_machine_are_all_served() {
+    let world = World::new(5);
+    let clients: Vec<_> = (0..50).map(|_| world.client(|it| it.ttl(10 * SECOND))).collect();
+    for way in clients.iter().flat_map(|client| &client.ways) {
+        way.set(Fault::delay(Duration::ZERO..20 * MS, Duration::ZERO..20 * MS));
+        way.set_for(Op::Watch, Fault::drop_request());
+    }
+    let all = clients
+        .iter()
+        .map(async |client| client.locks.lock("a").acquire().await.unwrap().release().await.unwrap());
+    let started = world.sim.now();
+    world.within(600 * SECOND, join_all(all));
+    let took = world.sim.now().saturating_since(started);
+    let asked: usize = clients.iter().map(|client| client.requests(Op::Acquire)).sum();
+    assert!(asked < 50 * 50, "{asked} rounds of fifty, in {took:?}");
+}
+
 #[test]
 fn a_release_and_an_expiry_wake_a_waiter_that_asks_once_in_an_hour() {
     let world = World::new(5);

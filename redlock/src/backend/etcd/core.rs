@@ -14,7 +14,7 @@ use super::leases::{Lease, Leases};
 use super::txn::{self, Lock, Seen};
 use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken};
-use crate::node::{Effect, Refusal, RefusalReason, Reply};
+use crate::node::{Effect, OwnerId, Refusal, RefusalReason, Reply};
 use crate::protections::Protections;
 
 /// How long one attempt to revoke a lease may take, and the pauses before the attempts, in milliseconds.
@@ -302,7 +302,7 @@ impl Core {
                 self.remaining(lease, until).await.map(|left| left.saturating_add(Duration::from_secs(1)))
             }
         };
-        Reply::Refused(Refusal::new(RefusalReason::Held, remaining))
+        Reply::Refused(Refusal::new(RefusalReason::Held, remaining).of_owner(OwnerId::of_stored(&lock.owner)))
     }
 
     pub(super) fn is_wary(&self, name: &LockName) -> bool {

@@ -30,8 +30,8 @@ impl Moment {
             return refused(RefusalReason::Stale, None);
         }
         let holder = record.holder(self.now);
-        if holder.is_some_and(|(owner, _)| owner != request.owner) {
-            return refused(RefusalReason::Held, record.left(self.now));
+        if let Some((owner, _)) = holder.filter(|(owner, _)| *owner != request.owner) {
+            return self.held(record, owner);
         }
         // A repeated acquire must not take back what an extension has given meanwhile.
         let ends = self.end_of(request.ttl).max(holder.map_or(self.now, |(_, ends)| ends));
@@ -61,7 +61,7 @@ impl Moment {
             None if request.restore => (request.owner, asked),
             None => return refused(RefusalReason::Missing, None),
             Some((owner, _)) if owner != request.owner && self.protections.extend_owner_check() => {
-                return refused(RefusalReason::Held, record.left(self.now));
+                return self.held(record, owner);
             }
             Some((owner, ends)) if self.protections.never_shorten() => (owner, asked.max(ends)),
             Some((owner, _)) => (owner, asked),
@@ -80,7 +80,7 @@ impl Moment {
         }
         match record.holder(self.now) {
             None => refused(RefusalReason::Missing, None),
-            Some((owner, _)) if owner != request.owner => refused(RefusalReason::Held, record.left(self.now)),
+            Some((owner, _)) if owner != request.owner => self.held(record, owner),
             Some((owner, ends)) => {
                 let mut new = self.owned(record, owner, ends);
                 let grant = self.count(&mut new, request.fence, request.ttl);
@@ -101,6 +101,11 @@ impl Moment {
 
     fn is_stale(&self, deadline: Instant) -> bool {
         self.protections.stale_deadline() && self.now > deadline
+    }
+
+    fn held(&self, record: &Record, owner: OwnerToken) -> Decision<Reply> {
+        let refusal = Refusal::new(RefusalReason::Held, record.left(self.now));
+        (Reply::Refused(refusal.of_owner((&owner).into())), None)
     }
 
     fn end_of(&self, ttl: Ttl) -> Instant {

@@ -89,7 +89,7 @@ impl Shard {
             // It was gone at once: it ran after its end.
             Owned::Nobodys if added => return Ok(refused(RefusalReason::Stale, None)),
             Owned::Nobodys => return Ok(refused(RefusalReason::Held, None)),
-            Owned::Others(left) => return Ok(refused(RefusalReason::Held, left)),
+            Owned::Others(refusal) => return Ok(refusal),
         }
         if !added {
             // A repetition. It must not take back what an extension has given meanwhile.
@@ -249,8 +249,8 @@ impl Shard {
 enum Owned {
     Ours,
     Nobodys,
-    /// With how much it has left.
-    Others(Option<Duration>),
+    /// Why it is refused.
+    Others(Reply),
 }
 
 impl Vote {
@@ -389,7 +389,11 @@ impl Vote {
         match &look.main {
             None => Owned::Nobodys,
             Some(item) if item.value.as_deref() == Some(self.token.as_bytes()) => Owned::Ours,
-            Some(item) => Owned::Others(remaining(item)),
+            Some(item) => {
+                let refusal = Refusal::new(RefusalReason::Held, remaining(item));
+                let owner = item.value.as_deref().map(OwnerId::of_stored);
+                Owned::Others(Reply::Refused(Refusal { owner, ..refusal }))
+            }
         }
     }
 
@@ -402,7 +406,7 @@ impl Vote {
         Ok(match self.owned(look) {
             Owned::Ours => None,
             Owned::Nobodys => Some(refused(RefusalReason::Missing, None)),
-            Owned::Others(left) => Some(refused(RefusalReason::Held, left)),
+            Owned::Others(refusal) => Some(refusal),
         })
     }
 

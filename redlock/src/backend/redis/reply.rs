@@ -23,7 +23,7 @@ pub(super) struct Answer {
     number: Option<i64>,
     /// The fencing counter of an inspection.
     counter: Option<i64>,
-    /// Of an inspection: who has the name.
+    /// Of an inspection, or of a refusal: who has the name.
     seen: Option<Seen>,
 }
 
@@ -107,14 +107,20 @@ impl Answer {
         }
     }
 
-    /// `rest`: up to two numbers, and behind both of them two texts, or none.
+    /// `rest`: up to two numbers, behind one of them a text or none, and behind both of them two texts or none.
     fn with(code: i64, clock: u64, rest: &[Resp3Frame]) -> Result<Self, Nonsense> {
-        let seen = match rest {
-            [] | [_] | [_, _] => None,
-            [_, _, main, auxiliary] => Some(Seen::of(bytes(main)?, bytes(auxiliary)?)),
+        let (numbers, seen) = match rest {
+            [] | [_] => (rest, None),
+            [first @ .., Resp3Frame::BlobString { data, .. }] if first.len() == 1 => {
+                (first, Some(Seen::of(data, b"")))
+            }
+            [_, _] => (rest, None),
+            [numbers @ .., main, auxiliary] if numbers.len() == 2 => {
+                (numbers, Some(Seen::of(bytes(main)?, bytes(auxiliary)?)))
+            }
             _ => return Err(WRONG_LENGTH),
         };
-        let optional = |index| rest.get(index).map(number).transpose();
+        let optional = |index: usize| numbers.get(index).map(number).transpose();
         Ok(Self { code, clock, number: optional(0)?, counter: optional(1)?, seen })
     }
 
@@ -163,7 +169,11 @@ impl Answer {
             (code::QUARANTINED, Some(left), None) => (RefusalReason::Quarantined, remaining(left)?),
             _ => return Err(UNEXPECTED),
         };
-        Ok(Reply::Refused(Refusal::new(reason, remaining)))
+        let refusal = Refusal::new(reason, remaining);
+        Ok(Reply::Refused(match self.seen {
+            Some(Seen { owner, .. }) => refusal.of_owner(owner),
+            None => refusal,
+        }))
     }
 
     /// Of release: whether the owner had the name.
@@ -272,6 +282,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::node::OwnerId;
 
     fn int(data: i64) -> Resp3Frame {
         Resp3Frame::Number { data, attributes: None }
@@ -305,6 +316,12 @@ mod tests {
         assert_eq!(vote(&[4, NOW]), refused(RefusalReason::Exhausted, None));
         assert_eq!(vote(&[1, NOW, 7]), refused(RefusalReason::Held, Some(Duration::from_millis(7))));
         assert_eq!(vote(&[1, NOW, -1]), refused(RefusalReason::Held, None));
+        let named = array(vec![int(1), int(NOW), int(7), string("0a")]);
+        let Ok(Reply::Refused(named)) = Answer::read(&named).unwrap().vote() else { panic!("a refusal") };
+        assert_eq!(
+            (named.remaining, named.owner),
+            (Some(Duration::from_millis(7)), Some(OwnerId::of_stored(b"0a")))
+        );
         assert_eq!(vote(&[2, NOW]), refused(RefusalReason::Missing, None));
         assert_eq!(vote(&[3, NOW]), refused(RefusalReason::Stale, None));
         let numbers = [1, NOW, i64::MAX, 9].map(int);

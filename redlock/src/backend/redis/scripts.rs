@@ -8,7 +8,7 @@
 //!
 //! Every script reads the server's clock first and answers `{code, clock}` or `{code, clock, number}`, all integers; the
 //! clock is in microseconds, far below the 2^53 up to which Lua counts exactly. The number is the fencing counter of a
-//! grant, or what the holder of a refusal has left. A script that fails has left nothing behind: it reads before it writes, or
+//! grant, or what the holder of a refusal has left; who that is comes behind it, as a text. A script that fails has left nothing behind: it reads before it writes, or
 //! puts back what it wrote; and Redis lets one that has written go on whatever the memory limit says.
 //!
 //! The first line carries the server's `run_id`. Scripts are called by their hash alone (EVALSHA, never EVAL), so that
@@ -62,6 +62,8 @@ pub(super) mod code {
 const CUTTING: &str = "local byte,sub=string.byte,string.sub";
 /// Read once in a batch too: scripts run one at a time, so that it is earlier than the clock of any later one.
 const CLOCK: &str = "local call=redis.call local t=call('TIME') local now=t[1]*1000000+t[2]";
+/// Whoever has the key. Of what others have written, so much is enough to tell it from others'.
+const OWNER: &str = "string.sub(v,1,64)";
 /// Gives the key `l` milliseconds, unless it has more already, or no end at all.
 const PROLONG: &str = "local p=call('PTTL',k) if p>=0 and p<tonumber(l) then call('PEXPIRE',k,l) end";
 const PROLONG_OR_SHORTEN: &str = "call('PEXPIRE',k,l)";
@@ -117,7 +119,7 @@ impl Form {
     }
 
     fn held_by_another(self) -> String {
-        self.answer("1,call('PTTL',k)")
+        self.answer(&format!("1,call('PTTL',k),{OWNER}"))
     }
 }
 
@@ -208,7 +210,7 @@ impl Script {
             Self::Acquire => format!(
                 "{stale} {marked} {admitted} if not q then \
                  if call('SET',k,o,'NX','PX',l) then {done} end \
-                 if call('GET',k)==o then {prolong} {done} end {held} end \
+                 local v=call('GET',k) if v==o then {prolong} {done} end {held} end \
                  {clamp} {next} \
                  if n<9007199254740992 and call('SET',k,o,'NX','PX',l) then {count} {note} {counted} end \
                  local v=call('GET',k) if v==o then {COUNTER} {again} {store} {prolong} {counted} end \
@@ -239,10 +241,9 @@ impl Script {
             }
             Self::Inspect => format!(
                 "{COUNTER} local v=call('GET',k) if v then {} end {}",
-                // Of what others have written, so much is enough to tell it from others'.
-                form.answer(
-                    "1,call('PTTL',k),c,string.sub(v,1,64),string.sub(string.match(u,' (.*)') or '',1,2000)"
-                ),
+                form.answer(&format!(
+                    "1,call('PTTL',k),c,{OWNER},string.sub(string.match(u,' (.*)') or '',1,2000)"
+                )),
                 form.answer("2,-1,c")
             ),
             // These are about no name.

@@ -9,8 +9,8 @@
 mod guess;
 mod look;
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::interfaces::TrackingInterface;

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::fence::{keep_for, next_counter};
 use crate::node::{
-    Description, Fence, Grant, NodeError, NodeErrorKind, Raise, Refusal, RefusalReason, Reply,
+    Description, Fence, Grant, NodeError, NodeErrorKind, OwnerId, Raise, Refusal, RefusalReason, Reply,
 };
 
 /// How often others may get in between.
@@ -91,7 +91,10 @@ impl Wish {
             None => refused(RefusalReason::Missing, None),
             Some(SeenLock { holder: None, .. }) => Some(Err(wrong_type(shared))),
             Some(SeenLock { holder: Some(holder), .. }) if self.is_ours(shared, holder) => None,
-            Some(lock) => refused(RefusalReason::Held, left(shared, lock)),
+            Some(lock @ SeenLock { holder: Some(holder), .. }) => {
+                let refusal = Refusal::new(RefusalReason::Held, left(shared, lock));
+                Some(Ok(Reply::Refused(refusal.of_owner(OwnerId::of_stored(holder.owner.as_bytes())))))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::id::{Instant, LockName, OwnerToken, Ttl};
 use crate::node::{
     AcquireRequest, ExtendRequest, Fence, Grant, Identity, Inspection, MarkRequest, Node, NodeFuture, Raise,
-    RaiseRequest, RefusalReason, ReleaseRequest, Released, Reply, Standing,
+    RaiseRequest, Refusal, RefusalReason, ReleaseRequest, Released, Reply, Standing,
 };
 
 /// How long anything may take that must happen: machines that test are busy.
@@ -173,11 +173,11 @@ impl Timed<Reply> {
     }
 
     /// The refusal that it must be, and what it says is left.
-    pub(super) fn refused(self, reason: RefusalReason, what: &str) -> Verdict<Timed<Option<Duration>>> {
+    pub(super) fn refused(self, reason: RefusalReason, what: &str) -> Verdict<Timed<Refusal>> {
         let Self { sent, received, value } = self;
         let found = match value {
             Reply::Refused(refusal) if refusal.reason == reason => {
-                return Ok(Timed { sent, received, value: refusal.remaining });
+                return Ok(Timed { sent, received, value: refusal });
             }
             Reply::Refused(refusal) => format!("refused: {}", refusal.reason),
             Reply::Granted(grant) => format!("granted: {grant:?}"),

@@ -64,9 +64,11 @@ async fn nobody_prolongs_what_another_has(bench: Bench) -> Verdict {
     if reply.received < bench.lasts_until(sent, bench.short()) {
         let refusal = reply.refused(RefusalReason::Held, "the extension of what another has")?;
         let is_right = |left| bench.is_left(left, refusal.received, sent, bench.short());
-        expect(refusal.value.is_some_and(is_right), "a refusal that says what the owner has left", || {
-            format!("{:?}", refusal.value)
-        })?;
+        expect(
+            refusal.value.remaining.is_some_and(is_right),
+            "a refusal that says what the owner has left",
+            || format!("{:?}", refusal.value.remaining),
+        )?;
     }
     bench.becomes_free(&claim, "a stranger's extension prolongs nothing").await
 }

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::bench::Bench;
 use super::check::{Check, Stop, Verdict, check, expect};
 use crate::id::Ttl;
-use crate::node::{Effect, NodeErrorKind, RefusalReason, Reply};
+use crate::node::{Effect, NodeErrorKind, OwnerId, RefusalReason, Reply};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
@@ -22,6 +22,7 @@ pub(super) fn checks() -> Vec<Check> {
             "Of several owners who ask at the same time, one is granted the name."
         ),
         check!(a_refusal_changes_nothing, [], "A refused request has changed nothing."),
+        check!(a_refusal_names_the_owner_or_nobody, [], "A refusal names the present owner, or nobody."),
         check!(
             a_refusal_says_how_long,
             [],
@@ -94,6 +95,18 @@ async fn a_refusal_changes_nothing(bench: Bench) -> Verdict {
     bench.stays_free(&claim, "behind a refusal and the owner's release").await
 }
 
+async fn a_refusal_names_the_owner_or_nobody(bench: Bench) -> Verdict {
+    let (claim, _) = bench.held_by(bench.one(), bench.long()).await?;
+    let rival = bench.rival(&claim)?;
+    for client in [bench.one(), bench.other()] {
+        let reply = client.acquire(&rival, bench.short()).await?;
+        let named = reply.refused(RefusalReason::Held, "what another owner has")?.value.owner;
+        let is_right = named.is_none_or(|named| named == OwnerId::from(&claim.owner));
+        expect(is_right, "a refusal that names the owner, or nobody", || "another is named".to_owned())?;
+    }
+    bench.one().release(&claim).await.map(drop)
+}
+
 async fn a_refusal_says_how_long(bench: Bench) -> Verdict {
     let (claim, sent) = bench.held_by(bench.one(), bench.long()).await?;
     let rival = bench.rival(&claim)?;
@@ -101,9 +114,11 @@ async fn a_refusal_says_how_long(bench: Bench) -> Verdict {
         let reply = client.acquire(&rival, bench.short()).await?;
         let refusal = reply.refused(RefusalReason::Held, "what another owner has")?;
         let is_right = |left| bench.is_left(left, refusal.received, sent, bench.long());
-        expect(refusal.value.is_some_and(is_right), "a refusal that says what is left of 60 s", || {
-            format!("{:?}, after {:?}", refusal.value, refusal.received.saturating_since(sent))
-        })?;
+        expect(
+            refusal.value.remaining.is_some_and(is_right),
+            "a refusal that says what is left of 60 s",
+            || format!("{:?}, after {:?}", refusal.value.remaining, refusal.received.saturating_since(sent)),
+        )?;
     }
     bench.one().release(&claim).await.map(drop)
 }

@@ -149,7 +149,7 @@ async fn a_quarantine_grants_nothing_new(bench: Bench) -> Verdict {
     bench.agree().await?;
     for client in [bench.one(), bench.other()] {
         let reply = client.acquire(&bench.claim()?, bench.long()).await?;
-        let left = reply.refused(RefusalReason::Quarantined, "what is new in quarantine")?.value;
+        let left = reply.refused(RefusalReason::Quarantined, "what is new in quarantine")?.value.remaining;
         let is_right = left.is_some_and(|left| left > MINUTE / 2 && left <= MINUTE + MINUTE / 10);
         expect(is_right, "how long the quarantine lasts: a minute or less", || format!("{left:?}"))?;
     }

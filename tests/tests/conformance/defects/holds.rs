@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use redlock::Ttl;
 use redlock::node::{AcquireRequest, Refusal, RefusalReason, ReleaseRequest, Reply};
+use redlock::{OwnerToken, Ttl};
 
 use super::Case;
 use crate::wrong::{Place, Wrong, then, with};
@@ -78,6 +78,21 @@ pub(super) fn cases() -> Vec<Case> {
                 "a_refusal_changes_nothing",
                 "a_refusal_says_how_long",
             ],
+        ),
+        Case::in_the_store(
+            "names another owner with a refusal",
+            |wrong| {
+                wrong.acquire(|at, request| {
+                    then(at.acquire(request), |reply| match reply {
+                        Reply::Refused(refusal) => {
+                            let other = OwnerToken::from_bytes([7; OwnerToken::BYTES]);
+                            Reply::Refused(refusal.of_owner((&other).into()))
+                        }
+                        granted => granted,
+                    })
+                })
+            },
+            &["a_refusal_names_the_owner_or_nobody"],
         ),
         Case::in_the_store(
             "gives no time with a refusal",
