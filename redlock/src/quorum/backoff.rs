@@ -12,7 +12,7 @@ pub(crate) enum Situation {
         /// The longest remaining TTL among the refusals.
         remaining: Option<Duration>,
     },
-    /// Several contenders have split the votes: nobody holds it.
+    /// Several contenders have split the votes: nobody holds it, as far as is known.
     Split,
     /// Too few nodes answered.
     Unreachable,
