@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::wire::{self, Lines, Report, Request};
 use super::{adopt_orphans, descendants, this_program};
 use crate::exit;
@@ -83,7 +83,11 @@ impl Front {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .process_group(0)
             .spawn()?;
-        wire::send_file(&ours, io::stdin())?;
+        match wire::send_file(&ours, io::stdin()) {
+            // It has ended already: how, is seen where it is waited for.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            sent => sent?,
+        }
         ours.set_nonblocking(true)?;
         let keeper = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         Ok(Self {
@@ -209,6 +213,11 @@ impl Front {
             // Nobody has released the lock.
             self.is_lost |= self.until.is_some();
             if !self.is_lost {
+                // What went to all of this group (Ctrl-C) while the keeper was being started; later on it catches that.
+                if let Some(signal) = keeper.terminating_signal().filter(|&number| signals::is_fatal(number))
+                {
+                    return exit::signalled(u8::try_from(signal).unwrap_or_default());
+                }
                 return exit::failed("the process that was to take the lock was killed");
             }
             self.kill_orphans();

@@ -1,8 +1,11 @@
 //! Signals to `redlock run`, and what becomes of the command when one of its processes is killed.
 
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::stage::{Stage, children, finish, is_alive, send, start, until, until_gone};
 
@@ -30,9 +33,9 @@ fn signals_are_passed_on() {
         ("CONT", Signal::CONT),
     ];
     let traps: String = signals.map(|(name, _)| format!("trap 'echo {name}' {name};")).concat();
-    // The shell waits for what it can be interrupted in.
-    let script = format!("{traps} trap 'exit 3' URG; echo ready; while :; do sleep 1000 & wait $!; done");
-    let mut command = start(&mut stage.run(["--grace", "0.1", "a", "bash", "-c", &script]));
+    // For a short time: the shell does not see to a signal that comes just before it begins to wait, until the wait is over.
+    let script = format!("{traps} trap 'exit 3' URG; echo ready; while :; do sleep 0.2; done");
+    let mut command = start(&mut stage.run(["a", "bash", "-c", &script]));
     assert_eq!(command.line(), "ready");
     for (name, signal) in signals {
         command.signal(signal);
@@ -85,6 +88,25 @@ fn a_signal_ends_the_wait_and_nothing_is_held_then() {
         waiter.signal(signal);
         let ran = waiter.end();
         assert_eq!((ran.code, &*ran.stdout), (Some(code), ""), "{}", ran.stderr);
+    }
+    holder.close_stdin();
+    assert!(holder.code().is_some());
+    assert!(stage.is_free("a"));
+}
+
+#[test]
+fn a_signal_to_all_of_its_group_ends_it_whatever_it_is_just_doing() {
+    let stage = Stage::new();
+    let mut holder = start(stage.run(["a", "sh", "-c", "echo held; read go"]).stdin(Stdio::piped()));
+    assert_eq!(holder.line(), "held");
+    for moment in 0..200 {
+        let waiter = start(stage.run(["a", "echo", "no"]).process_group(0));
+        // At every moment of its start.
+        thread::sleep(Duration::from_micros(50 * moment));
+        kill_process_group(Pid::from_raw(waiter.pid()).unwrap(), Signal::INT).unwrap();
+        let (status, stderr) = waiter.ends();
+        let is_right = status.code() == Some(130) || status.signal() == Some(Signal::INT.as_raw());
+        assert!(is_right && stderr.is_empty(), "{status:?}: {stderr}");
     }
     holder.close_stdin();
     assert!(holder.code().is_some());

@@ -95,10 +95,17 @@ impl Running {
 
     /// Waits for its end: the exit code and what it has said.
     pub(crate) fn end(mut self) -> Ran {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
+        let (status, stderr) = self.ends();
+        Ran { code: status.code(), stdout, stderr }
+    }
+
+    /// Waits for its end: how, and what it has said to stderr.
+    pub(crate) fn ends(mut self) -> (ExitStatus, String) {
+        let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        Ran { code: self.code(), stdout, stderr }
+        (self.status(), stderr)
     }
 }
 

@@ -171,25 +171,25 @@ impl Hub {
     /// Opens the connection and keeps it as long as it is needed.
     async fn keep(self: Arc<Self>) {
         // Where the other connection has found the server.
-        let session = match &*self.shared.link.borrow() {
-            Link::Up(session) => Ok(Arc::clone(session)),
+        let found = match &*self.shared.link.borrow() {
+            Link::Up(session) => Ok((session.config.clone(), Arc::downgrade(&session.connection))),
             Link::Down(failure) => Err(failure.clone()),
             Link::Starting => Err(closed_early("the first attempt is under way")),
         };
-        let failure = match &session {
-            Err(failure) => Some(failure.clone()),
-            Ok(session) => {
-                let life = std::pin::pin!(self.live(&session.config));
+        let (failure, other) = match found {
+            Err(failure) => (Some(failure), None),
+            Ok((config, other)) => {
+                let life = std::pin::pin!(self.live(&config));
                 match select(std::pin::pin!(self.stop.notified()), life).await {
                     Either::Left(_) => return,
-                    Either::Right((failure, _)) => failure,
+                    Either::Right((failure, _)) => (failure, Some(other)),
                 }
             }
         };
         if let Some(why) = failure {
             telemetry::events::wakeups_unavailable(&self.shared.config.address(), &why.detail);
-            let asked = session.ok().filter(|_| is_refusal(why.kind));
-            self.pause(why, asked.map(|session| Arc::downgrade(&session.connection)));
+            let refused = other.filter(|_| is_refusal(why.kind));
+            self.pause(why, refused);
         }
         // They look, find the connection closed, and learn that nobody tells any more.
         self.watchers.tell_all(Seen::Unknown);
