@@ -112,8 +112,9 @@ fn granted() -> Reply {
     Reply::Granted(Grant::default())
 }
 
+/// By A.
 fn held(remaining: Duration) -> Reply {
-    Reply::Refused(Refusal::new(RefusalReason::Held, Some(remaining)))
+    Reply::Refused(Refusal::new(RefusalReason::Held, Some(remaining)).of_owner((&A).into()))
 }
 
 fn refusal(reason: RefusalReason) -> Reply {
