@@ -104,8 +104,7 @@ impl LockView {
     /// forgotten what it kept says nothing either: what it does not show may be given back to its owner.
     pub fn is_held_by_nobody(&self) -> bool {
         let owner = |node: &NodeView| node.answer.as_ref().ok().and_then(|answer| answer.owner);
-        let owners = || self.nodes.iter().filter_map(owner);
-        let most = owners().map(|one| owners().filter(|&other| other == one).count()).max().unwrap_or(0);
+        let most = OwnerId::most(self.nodes.iter().filter_map(owner));
         let is_open = |node: &&NodeView| match &node.answer {
             Err(_) => true,
             Ok(answer) => (answer.held && answer.owner.is_none()) || (!answer.held && !node.may_grant()),

@@ -284,11 +284,8 @@ fn micros(now: Instant) -> u64 {
 
 fn refused(reason: RefusalReason, holder: Option<(&Entry, Instant)>) -> Reply {
     let remaining = holder.map(|(entry, now)| entry.expires.saturating_since(now));
-    let refusal = Refusal::new(reason, remaining);
-    Reply::Refused(match holder {
-        Some((entry, _)) => refusal.of_owner((&entry.owner).into()),
-        None => refusal,
-    })
+    let owner = holder.map(|(entry, _)| (&entry.owner).into());
+    Reply::Refused(Refusal { owner, ..Refusal::new(reason, remaining) })
 }
 
 impl Entry {

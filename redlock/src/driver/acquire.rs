@@ -11,7 +11,7 @@ use crate::env::{RandomError, fresh_owner};
 use crate::error::{NodeReport, NodeVote};
 use crate::holder::Introduction;
 use crate::id::{FencingToken, Instant, LockName, OwnerToken, Ttl};
-use crate::node::{NodeError, Refusal, RefusalReason, Reply};
+use crate::node::{NodeError, OwnerId, Refusal, RefusalReason, Reply};
 use crate::quorum::{Fencing, Outcome, Round, Situation, Vote};
 
 /// What one round is to do.
@@ -185,18 +185,6 @@ pub(super) fn vote_of(answer: &Result<Reply, NodeError>) -> Vote {
     }
 }
 
-/// The most nodes that named one and the same owner, and how many named any.
-fn named(votes: &[NodeVote]) -> (usize, usize) {
-    let owners = || {
-        votes.iter().filter_map(|vote| match vote {
-            NodeVote::Refused(refusal) if refusal.reason == RefusalReason::Held => refusal.owner,
-            _ => None,
-        })
-    };
-    let most = owners().map(|one| owners().filter(|&other| other == one).count()).max();
-    (most.unwrap_or(0), owners().count())
-}
-
 /// Why a round failed, from what the nodes said.
 fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
     let says_nothing = |vote: &&NodeVote| match vote {
@@ -212,8 +200,12 @@ fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
     let granted = || votes.iter().any(|vote| matches!(vote, NodeVote::Granted));
     // Of many who ask at once most get no vote at all. That others have split them is told by who has them; taken for a holder, whom to
     // ask again soon harms nobody, they were asked again and again, and split once more.
-    let (most, all) = named(votes);
-    if most < quorum && (granted() || most < all) {
+    let named = votes.iter().filter_map(|vote| match vote {
+        NodeVote::Refused(refusal) if refusal.reason == RefusalReason::Held => refusal.owner,
+        _ => None,
+    });
+    let most = OwnerId::most(named.clone());
+    if most < quorum && (granted() || most < named.count()) {
         return Situation::Split;
     }
     // The lock is worth another try when a quorum of nodes may be free: the quorum-th shortest remainder.
@@ -231,7 +223,6 @@ fn situation(votes: &[NodeVote], quorum: usize) -> Situation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::OwnerId;
 
     fn held(owner: &[u8]) -> NodeVote {
         let refusal = Refusal::new(RefusalReason::Held, Some(Duration::from_secs(1)));

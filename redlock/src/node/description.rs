@@ -88,6 +88,11 @@ impl OwnerId {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         Self(KEYS.get_or_init(RandomState::new).hash_one(owner))
     }
+
+    /// How many of these are one and the same, at most.
+    pub(crate) fn most(owners: impl Iterator<Item = Self> + Clone) -> usize {
+        owners.clone().map(|one| owners.clone().filter(|&other| other == one).count()).max().unwrap_or(0)
+    }
 }
 
 impl From<&OwnerToken> for OwnerId {

@@ -1,5 +1,6 @@
 //! Answers of the scripts. A server may send anything: what is not exactly as expected is never a grant.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,14 +111,9 @@ impl Answer {
     /// `rest`: up to two numbers, behind one of them a text or none, and behind both of them two texts or none.
     fn with(code: i64, clock: u64, rest: &[Resp3Frame]) -> Result<Self, Nonsense> {
         let (numbers, seen) = match rest {
-            [] | [_] => (rest, None),
-            [first @ .., Resp3Frame::BlobString { data, .. }] if first.len() == 1 => {
-                (first, Some(Seen::of(data, b"")))
-            }
-            [_, _] => (rest, None),
-            [numbers @ .., main, auxiliary] if numbers.len() == 2 => {
-                (numbers, Some(Seen::of(bytes(main)?, bytes(auxiliary)?)))
-            }
+            [number, Resp3Frame::BlobString { data, .. }] => (from_ref(number), Some(Seen::of(data, b""))),
+            [] | [_] | [_, _] => (rest, None),
+            [_, _, main, auxiliary] => (rest, Some(Seen::of(bytes(main)?, bytes(auxiliary)?))),
             _ => return Err(WRONG_LENGTH),
         };
         let optional = |index: usize| numbers.get(index).map(number).transpose();
@@ -169,11 +165,8 @@ impl Answer {
             (code::QUARANTINED, Some(left), None) => (RefusalReason::Quarantined, remaining(left)?),
             _ => return Err(UNEXPECTED),
         };
-        let refusal = Refusal::new(reason, remaining);
-        Ok(Reply::Refused(match self.seen {
-            Some(Seen { owner, .. }) => refusal.of_owner(owner),
-            None => refusal,
-        }))
+        let owner = self.seen.map(|seen| seen.owner);
+        Ok(Reply::Refused(Refusal { owner, ..Refusal::new(reason, remaining) }))
     }
 
     /// Of release: whether the owner had the name.

@@ -8,8 +8,9 @@
 //!
 //! Every script reads the server's clock first and answers `{code, clock}` or `{code, clock, number}`, all integers; the
 //! clock is in microseconds, far below the 2^53 up to which Lua counts exactly. The number is the fencing counter of a
-//! grant, or what the holder of a refusal has left; who that is comes behind it, as a text. A script that fails has left nothing behind: it reads before it writes, or
-//! puts back what it wrote; and Redis lets one that has written go on whatever the memory limit says.
+//! grant, or what the holder of a refusal has left; who that is comes behind it, as a text. A script that fails has left
+//! nothing behind: it reads before it writes, or puts back what it wrote; and Redis lets one that has written go on
+//! whatever the memory limit says.
 //!
 //! The first line carries the server's `run_id`. Scripts are called by their hash alone (EVALSHA, never EVAL), so that
 //! another process behind the same address answers NOSCRIPT instead of granting what its predecessor has forgotten.
